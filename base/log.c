@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int out_fd = STDERR_FILENO;
+
+void log_set_fd(int fd)
+{
+	out_fd = fd;
+}
+
+int log_fd(void)
+{
+	return out_fd;
+}
+
+static void log_va(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+static void log_va(const char *fmt, va_list ap)
+{
+	char line[2048] = "sandbox: ";
+	size_t used = strlen(line);
+	int n = vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
+	if (n > 0)
+		used = MIN(used + (size_t)n, sizeof line - 2);
+	line[used++] = '\n';
+	/* A message that can't be written has nowhere to be reported. */
+	if (write(out_fd, line, used) < 0)
+		return;
+}
+
+void log_msg(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	log_va(fmt, ap);
+	va_end(ap);
+}
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	log_va(fmt, ap);
+	va_end(ap);
+	_exit(125);
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+char *xstrdup(const char *s)
+{
+	char *p = strdup(s);
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	char *p = NULL;
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vasprintf(&p, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		die("out of memory");
+	return p;
+}

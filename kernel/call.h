@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call.h - one system call of a tracee, as its handler sees it.
+ *
+ * The dispatcher fills a struct call and runs the handler of kernel/syscalls.def. What the handler needs of the live process goes through
+ * struct host_ops, implemented by interposer/ on a tracee and by tests and the fuzz harness on plain memory.
+ */
+#ifndef KERNEL_CALL_H
+#define KERNEL_CALL_H
+
+#include "base/base.h"
+#include "kernel/task.h"
+#include "vfs/vfs.h"
+
+#include <linux/limits.h>
+
+struct call;
+
+/* A handler's return value: 0 or a count, -errno, or one of these. */
+#define CALL_CONTINUE (INT64_MIN)     /* let the host kernel run the call as it is in the registers */
+#define CALL_INSTALLED (INT64_MIN + 1) /* call_return_fd() was used: the descriptor's number is the result */
+
+struct host_ops {
+	/* Tracee memory. All of it or -EFAULT. */
+	int (*read)(struct call *c, uint64_t addr, void *buf, size_t len);
+	int (*write)(struct call *c, uint64_t addr, const void *buf, size_t len);
+	/* A NUL terminated string with its NUL into buf: its length, -EFAULT, or -ENAMETOOLONG when size is too small. */
+	ssize_t (*read_string)(struct call *c, uint64_t addr, char *buf, size_t size);
+	/* Duplicate of the tracee's descriptor (close it), or -EBADF. */
+	int (*get_fd)(struct call *c, int fd);
+	/* Puts a copy of hostfd into the tracee now, as number at (-1: the lowest free). The number or -errno. hostfd stays the caller's. */
+	int (*put_fd)(struct call *c, int hostfd, int at, bool cloexec);
+	/* Makes next the process's record (task.h). privileged: only if the notification is still valid. 0 or -ESRCH. */
+	int (*set_record)(struct call *c, struct record *next, bool privileged);
+	/* The calling process and thread in the tracees' own PID namespace. */
+	void (*guest_pids)(struct call *c, pid_t *tgid, pid_t *tid);
+	/* guest pid -> the supervisor's number of it, or -ESRCH. */
+	pid_t (*host_pid)(struct call *c, pid_t guest);
+	/* prlimit64(2) on the caller (pid 0) or a guest pid, for limits that are the host's. old, new may be NULL. */
+	int (*rlimit)(struct call *c, pid_t guest, int resource, const uint64_t new_[2], uint64_t old[2]);
+	/* The process's record by guest pid, referenced, or NULL. */
+	struct record *(*record_of)(struct call *c, pid_t guest);
+	void (*may_block)(struct call *c);
+	bool (*interrupted)(struct call *c);
+	/* execve: makes the literal string name an executable stub in exec-root. private_: a fresh copy, its inode in *stub_ino.
+	 * 0 or -errno. busy names wait inside. */
+	int (*exec_prepare)(struct call *c, const char *name, bool private_, uint64_t *stub_ino);
+	/* Inode of the file the process runs now, for the check-in of a private stub. 0: unknown. */
+	uint64_t (*exec_running)(struct call *c);
+	/* The exec named by name has checked in or was replaced. */
+	void (*exec_done)(struct call *c, const char *name);
+	bool (*is_init)(struct call *c);
+	/* init's report of a stopped (WIFSTOPPED) or finished command: the wait status. */
+	void (*init_report)(struct call *c, int wstatus);
+};
+
+struct call {
+	int nr;
+	uint64_t args[6];
+	pid_t pid; /* thread id in the supervisor's PID namespace */
+	uint64_t id; /* the notification's id */
+	struct record *rec; /* the process's state at the moment of the call; referenced for the call */
+	struct vfs_ctx ctx; /* set up by the dispatcher from rec: cred, root, cwd, umask */
+	const struct host_ops *ops;
+	void *host;
+	int ret_fd; /* call_return_fd() */
+	bool ret_cloexec;
+};
+
+/* Runs c's handler: fills c->ctx from c->rec, applies the table's verdict. The handler's value. */
+int64_t kernel_call(struct call *c);
+
+/* The handler's result is this descriptor, installed in the tracee; takes ownership of hostfd. */
+static inline int64_t call_return_fd(struct call *c, int hostfd, bool cloexec)
+{
+	c->ret_fd = hostfd;
+	c->ret_cloexec = cloexec;
+	return CALL_INSTALLED;
+}
+
+/* usermem.c: checked helpers. A 32-bit argument is always taken with these: the upper half is never looked at. */
+static inline int arg_int(const struct call *c, int i)
+{
+	return (int)(uint32_t)c->args[i];
+}
+static inline uint32_t arg_u32(const struct call *c, int i)
+{
+	return (uint32_t)c->args[i];
+}
+/* A path argument into buf[PATH_MAX]: its length, -EFAULT, -ENAMETOOLONG. */
+ssize_t call_path(struct call *c, int arg, char buf[PATH_MAX]);
+/* dirfd argument -> where a relative name starts. AT_FDCWD gives an empty path (use cwd); otherwise a referenced path of
+ * a directory (or of any O_PATH file); -EBADF, -ENOTDIR. Not looked at when name is absolute. */
+int call_base(struct call *c, int arg, const char *name, struct path *base);
+/* Descriptor argument -> identified; *hostfd is the duplicate, close it. */
+int call_file(struct call *c, int arg, struct vfile *f, int *hostfd);
+
+#endif

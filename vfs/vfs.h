@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vfs.h - the virtual file system, as the kernel folder uses it.
+ *
+ * Everything a program names is resolved here: mounts, the dentry cache, overlay, tmpfs, proc, dev.
+ * Calls return 0 (or a count) or -errno, with the errno that Linux gives (path_resolution(7) and the call's man page).
+ * All functions are safe to call from several threads; they take the locks of vfs/lock.h themselves and callers hold none.
+ * Strings are the caller's copies: nothing here reads a tracee's memory.
+ *
+ * References: a struct path that is returned holds a reference on mount and dentry, dropped by path_put().
+ * A struct vfile holds its inode or path until vfile_put().
+ */
+#ifndef VFS_VFS_H
+#define VFS_VFS_H
+
+#include "base/base.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/types.h>
+
+struct mount;
+struct dentry;
+struct inode;
+struct gofer;
+
+struct path {
+	struct mount *mnt;
+	struct dentry *dentry;
+};
+void path_get(const struct path *p);
+/* Drops both references and clears *p; a cleared path is ignored. */
+void path_put(struct path *p);
+#define AUTO_PATH __attribute__((cleanup(path_put)))
+
+/* Virtual credentials, as far as files are concerned (fsuid, fsgid, effective capabilities). */
+struct vfs_cred {
+	uid_t uid;
+	gid_t gid;
+	uint64_t caps; /* bit n: CAP_n in the sandbox's own, virtual world */
+	int ngroups;
+	const gid_t *groups;
+};
+#define CAP_BIT(c) (UINT64_C(1) << (c))
+static inline bool vfs_capable(const struct vfs_cred *c, int cap)
+{
+	return c->caps & CAP_BIT(cap);
+}
+
+/*
+ * One caller's view. Lives for one call; root and cwd are borrowed from the task's record.
+ * may_block is called (unlocked) before anything that can wait for long: the owner of the thread then lets another
+ * thread take calls. interrupted tells whether a wait should end with -ERESTARTSYS. Both may be NULL.
+ */
+struct vfs_ctx {
+	const struct vfs_cred *cred; /* fsuid/fsgid/effective */
+	const struct path *root;
+	const struct path *cwd;
+	mode_t umask;
+	pid_t tgid; /* the calling process as the sandbox numbers it: /proc/self */
+	pid_t tid;  /* the calling thread: /proc/thread-self */
+	void (*may_block)(struct vfs_ctx *ctx);
+	bool (*interrupted)(struct vfs_ctx *ctx);
+	/* A descriptor of the calling process, duplicated into ours (caller closes), or -EBADF: /proc/self/fd, /dev/fd. */
+	int (*get_fd)(struct vfs_ctx *ctx, int fd);
+	void *owner;
+};
+
+/* Attributes as stat(2) tells them. Times in nanoseconds since the epoch. dev numbers are the sandbox's own. */
+struct kstat {
+	dev_t dev, rdev;
+	uint64_t ino;
+	uint32_t mode, nlink, blksize;
+	uid_t uid;
+	gid_t gid;
+	int64_t size, blocks;
+	int64_t atime, mtime, ctime, btime;
+	uint64_t mnt_id;
+	bool mnt_root; /* STATX_ATTR_MOUNT_ROOT */
+};
+
+/*
+ * What an open descriptor of a tracee is. vfs_identify() fills it from the descriptor itself.
+ * VF_FOREIGN: not one of ours (pipe, socket, memfd, what the user passed in): the host's own answer counts.
+ */
+enum vfile_kind { VF_FOREIGN, VF_FILE, VF_DIR };
+struct vfile {
+	enum vfile_kind kind;
+	struct inode *inode; /* VF_FILE, VF_DIR */
+	struct path path;    /* VF_DIR: exact. VF_FILE: the name it was last opened by, or empty */
+	void *token;         /* opaque: vfs/token.c's record of a directory or O_PATH descriptor */
+	bool o_path;         /* opened with O_PATH */
+};
+/* hostfd: our duplicate of the tracee's descriptor; not closed. 0 or -errno. */
+int vfs_identify(int hostfd, struct vfile *out) MUST_CHECK;
+void vfile_put(struct vfile *f);
+#define AUTO_VFILE __attribute__((cleanup(vfile_put)))
+
+/* --- Setting up: one set of mounts per supervisor, before the first call. ------------------------------------------ */
+
+struct vfs_config {
+	struct gofer *gofer;   /* NULL in tests that need no lower files */
+	int procfd;            /* procfs of the supervisor's own PID namespace: reopens descriptors via self/fd */
+	int guest_procfd;      /* procfs of the tracees' PID namespace, or -1 */
+	int devptsfd;          /* root of the sandbox's own devpts, or -1 */
+	int dev_null, dev_zero, dev_full, dev_random, dev_urandom; /* O_PATH descriptors of the host's devices, or -1 */
+	int token_rw, token_ro; /* one empty tmpfs directory: read-write for us, and the same through a read-only mount */
+	int filestore;         /* directory of a private tmpfs for upper file data */
+	uid_t tracee_kuid;     /* how the supervisor's own user namespace shows an object that a tracee created natively */
+	gid_t tracee_kgid;
+	bool fakeroot;         /* files of host_uid/host_gid show as 0/0 */
+	uid_t host_uid;
+	gid_t host_gid;
+	const char *hostname;
+};
+int vfs_init(const struct vfs_config *cfg) MUST_CHECK;
+const struct vfs_config *vfs_config(void);
+
+/* Where the file data of changed files goes. Issue: media other than memory come with the filestore. */
+enum vfs_upper { VFS_UPPER_NONE, VFS_UPPER_MEMORY };
+/* Root mount from the gofer's export 0. VFS_UPPER_NONE: the root is read-only (EROFS). Call once, first. */
+int vfs_mount_root(enum vfs_upper upper) MUST_CHECK;
+/* Mounts an export of the gofer (a bind) at the absolute path dst, made in the overlay if it doesn't exist
+ * (as a directory or, if the export is a file, as a file). ro: EROFS for changes. upper: a copy-on-write bind. */
+int vfs_mount_bind(uint32_t export, const char *dst, bool ro, enum vfs_upper upper) MUST_CHECK;
+/* "tmpfs" (mode 1777 for /dev/shm and /tmp-like use), "proc", "dev", "devpts", "sys". size in bytes, 0: half of memory. */
+int vfs_mount_special(const char *type, const char *dst, uint64_t size) MUST_CHECK;
+/* Covers path: a directory by an empty read-only one, a file by an empty file, both mode 000. Missing: no error. */
+int vfs_hide(const char *path) MUST_CHECK;
+/* The root of the mount tree; referenced for the caller. */
+void vfs_root(struct path *out);
+
+/* --- Paths. base: where a relative name starts (NULL: ctx->cwd). name "" is ENOENT unless AT_EMPTY_PATH. ----------- */
+
+/* Flags are AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH. The final component must exist. */
+int vfs_resolve(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct path *out) MUST_CHECK;
+/* Absolute path of p as seen from ctx->root, NUL included in the count returned; -ERANGE, or -ENOENT when p was
+ * deleted. "(unreachable)" goes before what root can't reach, as getcwd(2) does. */
+int vfs_getpath(struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) MUST_CHECK;
+/* What readlink(/proc/PID/fd/N) says for this descriptor. "path" or "path (deleted)". VF_FOREIGN: -ENOENT. */
+int vfs_vfile_path(struct vfs_ctx *ctx, const struct vfile *f, char *buf, size_t size) MUST_CHECK;
+
+int vfs_stat(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct kstat *out) MUST_CHECK;
+int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kstat *out) MUST_CHECK;
+/* cred: real or effective ids, the caller's choice (faccessat(2)). */
+int vfs_access(struct vfs_ctx *ctx, const struct path *base, const char *name, int mode, int atflags) MUST_CHECK;
+ssize_t vfs_readlink(struct vfs_ctx *ctx, const struct path *base, const char *name, char *buf, size_t size) MUST_CHECK;
+int vfs_statfs(struct vfs_ctx *ctx, const struct path *p, struct statfs *out) MUST_CHECK;
+int vfs_vfile_statfs(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct statfs *out) MUST_CHECK;
+
+/* Checks search permission and that p is a directory: chdir(2), chroot(2). */
+int vfs_may_chdir(struct vfs_ctx *ctx, const struct path *p) MUST_CHECK;
+
+/*
+ * open(2), openat2(2) with all RESOLVE_ flags. On success *hostfd is a new descriptor, owned by the caller, whose open file
+ * description belongs to this open alone, ready to be given to the tracee (close-on-exec is the caller's affair).
+ * Flags unknown to Linux are EINVAL where openat2 says so and ignored for open. May block (FIFO).
+ */
+int vfs_open(struct vfs_ctx *ctx, const struct path *base, const char *name, const struct open_how *how,
+	     int *hostfd) MUST_CHECK;
+
+/* For execve(2): the file opened for reading after the checks of exec (regular, x permission, noexec mounts), with what the
+ * kernel needs of it. fd: a fresh O_RDONLY descriptor, the caller's. path: absolute name as the program sees it. */
+struct vfs_exec {
+	int fd;
+	struct kstat st;
+	struct path path;
+	bool readable; /* the caller may also read it: else it must not get a readable descriptor without check-in */
+};
+int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct vfs_exec *out)
+	MUST_CHECK;
+
+/* getdents64(2) (legacy: getdents(2)) on a directory; the position is hostfd's file offset. Bytes written or -errno. */
+ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, void *buf, size_t size, bool legacy)
+	MUST_CHECK;
+
+int vfs_mkdir(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode) MUST_CHECK;
+int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev) MUST_CHECK;
+int vfs_symlink(struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name) MUST_CHECK;
+/* from: either a resolved path or an O_TMPFILE's vfile (AT_EMPTY_PATH); the caller resolved it by linkat(2)'s flags. */
+int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *from_file, const struct path *base,
+	     const char *name) MUST_CHECK;
+int vfs_unlink(struct vfs_ctx *ctx, const struct path *base, const char *name) MUST_CHECK;
+int vfs_rmdir(struct vfs_ctx *ctx, const struct path *base, const char *name) MUST_CHECK;
+/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE (RENAME_WHITEOUT is EINVAL). */
+int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
+	       const char *nname, unsigned flags) MUST_CHECK;
+
+/* --- Attributes: by path (vfs_resolve() first) or by descriptor; exactly one of p and f is not NULL. ---------------- */
+
+int vfs_chmod(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, mode_t mode) MUST_CHECK;
+/* uid or gid -1: unchanged. */
+int vfs_chown(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, uid_t uid, gid_t gid) MUST_CHECK;
+/* times: atime, mtime with UTIME_NOW and UTIME_OMIT; NULL: both now. */
+int vfs_utimens(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const struct timespec times[2])
+	MUST_CHECK;
+int vfs_truncate(struct vfs_ctx *ctx, const struct path *p, int64_t length) MUST_CHECK;
+/* After a native write or truncate could have happened through f: drops set-id bits as Linux does (file_remove_privs). */
+int vfs_killpriv(struct vfs_ctx *ctx, const struct vfile *f) MUST_CHECK;
+ssize_t vfs_getxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name, void *buf,
+		     size_t size) MUST_CHECK;
+ssize_t vfs_listxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, char *buf, size_t size)
+	MUST_CHECK;
+int vfs_setxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name, const void *value,
+		 size_t size, int flags) MUST_CHECK;
+int vfs_removexattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name) MUST_CHECK;
+
+/*
+ * flock(2) on the tracee's own open file description. A lower file is copied up first so that no lock of ours is ever seen
+ * by the host: then *replace is a new descriptor (caller's) that must take the old one's place in the tracee.
+ */
+int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, int *replace) MUST_CHECK;
+/* The same preparation for a record lock (fcntl(2) F_SETLK...): *replace or -1; then the call itself runs natively. */
+int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int *replace) MUST_CHECK;
+
+/* AF_UNIX names: vfs_sock_bind() makes the socket node; vfs_sock_key() finds the abstract-like key of an existing one: 
+ * 16 random bytes that name the socket in the tracees' own network namespace, so that bind and connect run on it. */
+#define VFS_SOCK_KEY 16
+int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY]) MUST_CHECK;
+int vfs_sock_key(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY]) MUST_CHECK;
+
+/* --- Processes, as /proc shows them. kernel/ implements and registers this at start. ------------------------------- */
+
+struct vfs_task_info {
+	uid_t uid, euid, suid, fsuid;
+	gid_t gid, egid, sgid, fsgid;
+	int ngroups;
+	const gid_t *groups; /* valid until release */
+	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
+	bool no_new_privs;
+	mode_t umask;
+	struct path cwd, root, exe; /* referenced; exe may be empty */
+	const char *cmdline_prefix; /* words that a #! line put before argv[1], NUL separated, or NULL */
+	size_t cmdline_prefix_len;
+	void *rec;
+};
+struct vfs_proc_ops {
+	/* pid: in the tracees' PID namespace. 0 or -ESRCH. */
+	int (*task_info)(pid_t pid, struct vfs_task_info *out);
+	void (*task_info_release)(struct vfs_task_info *info);
+	/* The process's descriptor fd duplicated into ours, or -errno. */
+	int (*task_fd)(pid_t pid, int fd);
+	/* May ctx look into that process (ptrace_may_access(PTRACE_MODE_READ))? */
+	bool (*may_inspect)(struct vfs_ctx *ctx, pid_t pid);
+	/* Is this mapping (device and inode as maps prints them) the loader stub? */
+	bool (*is_stub)(unsigned maj, unsigned min, uint64_t ino);
+	/* Soft and hard value of a limit as the program sees it; resource as in getrlimit(2). */
+	int (*task_rlimit)(pid_t pid, int resource, uint64_t *soft, uint64_t *hard);
+};
+void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
+
+/* --- Counters for --stats, all since start. ------------------------------------------------------------------------- */
+
+struct vfs_stats {
+	uint64_t dcache_hits, dcache_misses, dcache_evicted, dentries, inodes;
+	uint64_t copy_ups, copy_up_bytes, upper_bytes, upper_files;
+};
+void vfs_get_stats(struct vfs_stats *out);
+
+#endif
