@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * front.h - the command's own process while the sandbox runs: terminal, signals, exit status.
+ *
+ * The command runs in a session of its own, so that kill(0, ...) inside reaches nothing outside. If one of descriptors 0, 1, 2 is
+ * our controlling terminal, the command gets a pseudo terminal in its place and this process copies between the two, as sudo's use_pty
+ * does: Ctrl-C, Ctrl-Z, job control inside a shell and resizing all work as outside.
+ */
+#ifndef INTERPOSER_FRONT_H
+#define INTERPOSER_FRONT_H
+
+#include "base/base.h"
+
+#include <sys/types.h>
+
+/* What the supervisor and this process tell each other, over a SOCK_SEQPACKET pair; one struct a packet. */
+enum front_event {
+	FRONT_STARTED = 1, /* supervisor: the command runs */
+	FRONT_STOPPED,     /* supervisor: the command was stopped; status: wait status */
+	FRONT_EXITED,      /* supervisor: the command ended; status: wait status */
+	FRONT_FAILED,      /* supervisor: could not start it; status: exit status (125, 126, 127); said on stderr already */
+	FRONT_SIGNAL,      /* to the supervisor: status is a signal for the command's process group */
+	FRONT_CONTINUE,    /* to the supervisor: SIGCONT to the command's foreground process group */
+};
+struct front_msg {
+	uint32_t event;
+	int32_t status;
+};
+
+struct front {
+	int slave;     /* pseudo terminal for the command, or -1; also its controlling terminal */
+	int master;    /* ours */
+	bool use_pty[3]; /* which of 0, 1, 2 become the slave */
+	int tty;       /* our own terminal */
+};
+/* Looks at descriptors 0, 1, 2; opens a pty pair if needed, with the terminal's size and modes. 0 or -errno. */
+int front_open(struct front *f) MUST_CHECK;
+/* Runs until the supervisor's process has ended: returns the status to exit with. ctl: the socket pair's end. Restores the
+ * terminal on every way out, signals included. If the supervisor dies without a word: message, 125. */
+int front_run(struct front *f, int ctl, pid_t supervisor);
+
+#endif

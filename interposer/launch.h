@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.h - running one command in a sandbox: what the front ends call.
+ */
+#ifndef INTERPOSER_LAUNCH_H
+#define INTERPOSER_LAUNCH_H
+
+#include "base/base.h"
+
+#include <sys/types.h>
+
+enum bind_kind { BIND_RW, BIND_RO };
+enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_HIDE };
+/* One --bind, --ro-bind, --tmpfs or --hide, in the order of the command line: later ones cover earlier ones. */
+struct launch_mount {
+	enum mount_kind kind;
+	enum bind_kind bind;
+	char *src; /* host path of a bind */
+	char *dst; /* absolute path inside */
+};
+
+enum launch_overlay { OVERLAY_NONE, OVERLAY_ROOT_MEMORY, OVERLAY_ALL_MEMORY };
+
+struct launch_options {
+	char **argv;      /* command and arguments, NULL terminated */
+	char **env;       /* environment of the command, NULL terminated */
+	const char *root; /* host directory of the lower root */
+	enum launch_overlay overlay;
+	struct launch_mount *mounts;
+	unsigned n_mounts;
+	const char *chdir; /* inside; NULL: the caller's own directory if it exists inside, else "/" */
+	bool set_ids;      /* uid and gid below instead of the caller's */
+	uid_t uid;
+	gid_t gid;
+	bool fakeroot;
+	const char *hostname;
+	bool net_host;
+	bool stats;
+};
+
+/*
+ * Runs the command to its end. Returns the status to exit with: the command's own, 128+n for signal n, 125 for a failure of
+ * the sandbox (said on stderr), 126 and 127 as a shell has them. Called once, single threaded.
+ */
+int sandbox_run(const struct launch_options *opt);
+
+#endif
