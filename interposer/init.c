@@ -26,7 +26,7 @@ void init_save_signals(struct init_config *cfg)
 	sigprocmask(SIG_SETMASK, NULL, &cfg->mask);
 	sigemptyset(&cfg->ignored);
 	for (int sig = 1; sig < NSIG; sig++) {
-		if (!sigaction(sig, NULL, &sa) && !(sa.sa_flags & SA_SIGINFO) && sa.sa_handler == SIG_IGN)
+		if (!sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_IGN)
 			sigaddset(&cfg->ignored, sig);
 	}
 }
