@@ -36,6 +36,7 @@ struct loop {
 	bool held_cr; /* a CR at the end of what was copied, not yet passed on */
 	bool ctl_open, ended;
 	bool started, done; /* the command runs; its status is known */
+	bool attached;      /* the command has its terminal's foreground: ours is to be raw while we have ours */
 	bool abandon;       /* a signal after the end: don't wait for slow output */
 	int status;
 	uint64_t pending; /* signals to forward, bit sig - 1 */
@@ -146,7 +147,7 @@ static void enter_raw(struct loop *l)
 	if (!has_tty(l))
 		return;
 	front_tty_copy_size(l->f);
-	if (!front_tty_raw(l->f->tty))
+	if (l->attached && l->started && !l->done && !front_tty_raw(l->f->tty))
 		l->drop_cr = false;
 }
 
@@ -231,13 +232,14 @@ static void stopped(struct loop *l, int sig)
 {
 	bool wants_tty = has_tty(l) && (sig == SIGTTIN || sig == SIGTTOU);
 
-	/* A start in a pipeline: the terminal was our group's all along. */
-	if (!(wants_tty && front_tty_foreground(l->f->tty))) {
+	/* First use in a pipeline: the terminal was our group's all along, so a plain child wouldn't have been stopped. */
+	if (!(wants_tty && !l->attached && front_tty_foreground(l->f->tty))) {
 		flush_now(l);
 		leave_raw(l);
 		while (stop_group(sig) && wants_tty && !front_tty_foreground(l->f->tty))
 			continue;
 	}
+	l->attached |= wants_tty; /* init has given it the foreground */
 	enter_raw(l);
 	l->pending_cont = true;
 }
@@ -258,9 +260,8 @@ static void receive(struct loop *l)
 		}
 		switch (m.event) {
 		case FRONT_STARTED:
-			if (!l->started && !l->f->background)
-				enter_raw(l);
 			l->started = true;
+			enter_raw(l);
 			break;
 		case FRONT_STOPPED:
 			if (!l->done && WIFSTOPPED(m.status))
@@ -290,8 +291,7 @@ static void on_signal(struct loop *l, int sig)
 	if (sig == SIGCONT) {
 		/* Stopped from outside by SIGSTOP, or `fg` and `bg`. */
 		if (l->started && !l->done) {
-			if (!l->f->background || front_tty_is_raw())
-				enter_raw(l);
+			enter_raw(l);
 			l->pending_cont = true;
 		}
 	} else if (sig == SIGWINCH && has_tty(l)) {
@@ -318,7 +318,7 @@ static void read_signals(struct loop *l)
 }
 
 /* A signal that's ignored stays so, here and in the command: blocked, it would queue up all the same. */
-static int watch_signals(struct loop *l, sigset_t *old_mask)
+static int watch_signals(struct loop *l)
 {
 	struct sigaction sa;
 
@@ -334,7 +334,7 @@ static int watch_signals(struct loop *l, sigset_t *old_mask)
 	sigaddset(&l->watched, SIGWINCH);
 	sigaddset(&l->watched, SIGCONT);
 	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &l->watched, old_mask) < 0)
+	if (sigprocmask(SIG_BLOCK, &l->watched, NULL) < 0)
 		return -errno;
 	l->sigfd = signalfd(-1, &l->watched, SFD_NONBLOCK | SFD_CLOEXEC);
 	return l->sigfd < 0 ? -errno : 0;
@@ -350,62 +350,58 @@ static void on_edge(struct loop *l)
 
 	if (epoll_wait(l->edge, &ev, 1, 0) <= 0)
 		return;
-	if (l->started && !l->done && !l->f->background)
-		enter_raw(l);
+	enter_raw(l);
 }
 
-/* stty tostop: what a background job writes stops it; so it does us. False: don't write now. */
+/* stty tostop: what a background job writes stops it; so it does us. False: don't write now. Where we can't be stopped, output goes on. */
 static bool may_write(struct loop *l)
 {
-	if (l->tty_nonblock && front_tty_foreground(l->f->tty))
+	if (front_tty_foreground(l->f->tty) || !front_tty_tostop(l->f->tty) || sigismember(&l->watched, SIGTTOU) != 1)
 		return true;
-	if (!front_tty_tostop(l->f->tty) || front_tty_foreground(l->f->tty))
+	if (!stop_group(SIGTTOU))
 		return true;
-	if (!sigismember(&l->watched, SIGTTOU))
-		return true;
-	stop_group(SIGTTOU);
+	enter_raw(l);
 	return front_tty_foreground(l->f->tty);
 }
 
-enum { P_CTL, P_SIG, P_PID, P_MASTER, P_TTY, P_EDGE, P_COUNT };
+enum { SLOT_CTL, SLOT_SIG, SLOT_PID, SLOT_MASTER, SLOT_TTY, SLOT_EDGE, SLOT_COUNT };
 
-static void prepare(struct loop *l, struct pollfd p[P_COUNT])
+static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 {
-	/* Raw mode while another group has the terminal: someone took it from us by SIGSTOP or tcsetpgrp(). */
 	bool reading = has_tty(l) && l->tty_in && !l->done && front_tty_is_raw();
 
-	for (int i = 0; i < P_COUNT; i++)
+	for (int i = 0; i < SLOT_COUNT; i++)
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	if (l->ctl_open) {
-		p[P_CTL].fd = l->ctl;
-		p[P_CTL].events = (short)(POLLIN | (l->pending || l->pending_cont ? POLLOUT : 0));
+		p[SLOT_CTL].fd = l->ctl;
+		p[SLOT_CTL].events = (short)(POLLIN | (l->pending || l->pending_cont ? POLLOUT : 0));
 	}
-	p[P_SIG].fd = l->sigfd;
+	p[SLOT_SIG].fd = l->sigfd;
 	if (!l->ended)
-		p[P_PID].fd = l->pidfd;
+		p[SLOT_PID].fd = l->pidfd;
 	if (!has_tty(l))
 		return;
-	p[P_MASTER].events = (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done ? POLLOUT : 0));
-	p[P_MASTER].fd = p[P_MASTER].events ? l->f->master : -1;
-	p[P_TTY].events = (short)((reading && ring_has_room(&l->in) ? POLLIN : 0) | (l->out.len ? POLLOUT : 0));
-	p[P_TTY].fd = p[P_TTY].events ? l->f->tty : -1;
+	p[SLOT_MASTER].events = (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done ? POLLOUT : 0));
+	p[SLOT_MASTER].fd = p[SLOT_MASTER].events ? l->f->master : -1;
+	p[SLOT_TTY].events = (short)((reading && ring_has_room(&l->in) ? POLLIN : 0) | (l->out.len ? POLLOUT : 0));
+	p[SLOT_TTY].fd = p[SLOT_TTY].events ? l->f->tty : -1;
 	if (!reading && l->tty_in && !l->done)
-		p[P_EDGE].fd = l->edge;
+		p[SLOT_EDGE].fd = l->edge;
 }
 
-static void copy(struct loop *l, const struct pollfd p[P_COUNT])
+static void copy(struct loop *l, const struct pollfd p[SLOT_COUNT])
 {
-	if ((p[P_MASTER].revents & POLLOUT) && ring_flush(&l->in, l->f->master, sizeof(l->in.data)) < 0)
+	if ((p[SLOT_MASTER].revents & POLLOUT) && ring_flush(&l->in, l->f->master, sizeof(l->in.data)) < 0)
 		l->in.len = 0;
-	if (p[P_MASTER].revents & POLLIN)
+	if (p[SLOT_MASTER].revents & POLLIN)
 		read_master(l);
-	if ((p[P_TTY].revents & (POLLIN | POLLHUP | POLLERR)) && (p[P_TTY].events & POLLIN)) {
-		if (!front_tty_foreground(l->f->tty) && !(p[P_TTY].revents & POLLHUP))
+	if ((p[SLOT_TTY].revents & (POLLIN | POLLHUP | POLLERR)) && (p[SLOT_TTY].events & POLLIN)) {
+		if (!front_tty_foreground(l->f->tty) && !(p[SLOT_TTY].revents & POLLHUP))
 			leave_raw(l); /* reading would take another group's input */
 		else if (ring_fill(&l->in, l->f->tty) < 0)
 			l->tty_in = false;
 	}
-	if ((p[P_TTY].revents & (POLLOUT | POLLHUP | POLLERR)) && l->out.len && may_write(l))
+	if ((p[SLOT_TTY].revents & (POLLOUT | POLLHUP | POLLERR)) && l->out.len && may_write(l))
 		write_tty(l);
 }
 
@@ -415,9 +411,9 @@ static bool drained(struct loop *l)
 {
 	if (!has_tty(l))
 		return true;
+	while (!l->out.len && read_master(l) > 0)
+		continue;
 	if (l->out.len)
-		return false;
-	if (read_master(l) > 0 && (l->out.len || l->held_cr))
 		return false;
 	if (l->held_cr) {
 		l->held_cr = false;
@@ -431,7 +427,7 @@ static bool drained(struct loop *l)
 
 static void run(struct loop *l)
 {
-	struct pollfd p[P_COUNT];
+	struct pollfd p[SLOT_COUNT];
 
 	while (!l->abandon) {
 		send_pending(l);
@@ -442,28 +438,31 @@ static void run(struct loop *l)
 			if (drained(l))
 				return;
 		}
+		/* Cooked again at once, so that Ctrl-C reaches us while the supervisor still tidies up. */
+		if (l->done && front_tty_is_raw() && drained(l))
+			leave_raw(l);
 		prepare(l, p);
-		if (poll(p, P_COUNT, -1) < 0) {
+		if (poll(p, SLOT_COUNT, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return;
 		}
-		if (p[P_SIG].revents)
+		if (p[SLOT_SIG].revents)
 			read_signals(l);
 		if (has_tty(l))
 			copy(l, p);
-		if (p[P_EDGE].revents)
+		if (p[SLOT_EDGE].revents)
 			on_edge(l);
-		if (p[P_CTL].revents & (POLLIN | POLLHUP | POLLERR))
+		if (p[SLOT_CTL].revents & (POLLIN | POLLHUP | POLLERR))
 			receive(l);
-		if (p[P_PID].revents)
+		if (p[SLOT_PID].revents)
 			l->ended = true;
 	}
 }
 
-static int open_all(struct loop *l, pid_t supervisor, sigset_t *old_mask)
+static int open_all(struct loop *l, pid_t supervisor)
 {
-	int r = watch_signals(l, old_mask);
+	int r = watch_signals(l);
 
 	if (r < 0)
 		return r;
@@ -483,15 +482,20 @@ static int open_all(struct loop *l, pid_t supervisor, sigset_t *old_mask)
 int front_run(struct front *f, int ctl, pid_t supervisor)
 {
 	AUTO_FREE struct loop *l = xcalloc(1, sizeof(*l));
-	sigset_t old_mask;
 
-	*l = (struct loop){.f = f, .ctl = ctl, .sigfd = -1, .pidfd = -1, .edge = -1, .ctl_open = true, .tty_in = true};
-	sigprocmask(SIG_SETMASK, NULL, &old_mask);
+	*l = (struct loop){.f = f,
+			   .ctl = ctl,
+			   .sigfd = -1,
+			   .pidfd = -1,
+			   .edge = -1,
+			   .ctl_open = true,
+			   .tty_in = true,
+			   .attached = !f->background};
 	if (has_tty(l)) {
 		l->tty_nonblock = fcntl(f->tty, F_GETFL) & O_NONBLOCK;
 		l->drop_cr = front_tty_adds_cr(f->tty);
 	}
-	int r = open_all(l, supervisor, &old_mask);
+	int r = open_all(l, supervisor);
 	if (r < 0) {
 		log_msg("cannot watch over the command: %s", strerror(-r));
 		l->status = 125;
@@ -508,6 +512,6 @@ int front_run(struct front *f, int ctl, pid_t supervisor)
 	close_fd_(&l->edge);
 	close_fd_(&l->pidfd);
 	close_fd_(&l->sigfd);
-	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	/* The signals stay blocked: one that came last must not take the place of the status. */
 	return l->status;
 }

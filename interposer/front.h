@@ -41,7 +41,8 @@ int front_open(struct front *f) MUST_CHECK;
 /* Runs until the supervisor's process has ended: returns the status to exit with. ctl: the socket pair's end. Restores the
  * terminal on every way out, signals included. If the supervisor dies without a word: message, 125. Doesn't reap the supervisor;
  * closes none of the descriptors it's given, and keeps f's slave open: so the master has no end that comes and goes.
- * Signals that are ignored at the call stay ignored. Supervisor and gofer must not be in our process group. */
+ * Signals that are ignored at the call stay ignored; the others are left blocked, as the process is to exit with the status now.
+ * Supervisor and gofer must not be in our process group. */
 int front_run(struct front *f, int ctl, pid_t supervisor);
 
 #endif

@@ -154,7 +154,7 @@ static bool give_terminal(int slave, pid_t command, int wstatus)
 	if (sig != SIGTTIN && sig != SIGTTOU)
 		return false;
 	if (tcgetpgrp(slave) == getpgrp())
-		tcsetpgrp(slave, command);
+		tcsetpgrp(slave, getpgid(command));
 	return true;
 }
 
