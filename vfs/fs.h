@@ -215,6 +215,10 @@ int devfs_new(struct super **out);
 int devpts_new(struct super **out);
 int sysfs_new(struct super **out);
 
+/* vfs/devfs.c: opens the sandbox's own device of that number for ctx; for every device node of every file system. flags as
+ * in inode_ops.open. -ENXIO for what the sandbox doesn't have. May block no longer than an open of a terminal does. */
+int dev_open(struct vfs_ctx *ctx, dev_t rdev, int flags, int *hostfd);
+
 /* For /proc/mounts and mountinfo: calls fn for each mount in order, under the lock for reading. */
 struct mount_info {
 	int id, parent_id;

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proc_maps.c - maps and smaps of a process: the native text without the loader stub, and with files as the sandbox names and
+ * numbers them. A native name is a host path or that of a backing file, so it is never passed on.
+ */
+#include "vfs/proc.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+struct map_line {
+	char range[48], perms[8], offset[24];
+	unsigned maj, min;
+	uint64_t ino;
+	const char *name; /* the rest of the line, may be empty */
+};
+
+/* A header line of proc_pid_maps(5) in line (NUL terminated, no newline)? smaps has lines of "Key: value" between them. */
+static bool parse_map(const char *line, struct map_line *m)
+{
+	int used = 0;
+
+	if (sscanf(line, "%47[0-9a-f-] %7s %23[0-9a-f] %x:%x %" SCNu64 "%n", m->range, m->perms, m->offset, &m->maj, &m->min,
+		   &m->ino, &used) != 6 ||
+	    !strchr(m->range, '-'))
+		return false;
+	m->name = line + used;
+	m->name += strspn(m->name, " ");
+	return true;
+}
+
+/* Objects without a name in any directory: what the kernel itself calls them tells nothing of the host. */
+static bool kernel_name(const struct map_line *m)
+{
+	static const char *const prefixes[] = {"/memfd:", "/dev/zero (deleted)", "/SYSV", "/[aio]", "/anon_hugepage (deleted)",
+					       "anon_inode:"};
+
+	if (m->maj != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		if (strncmp(m->name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct inode *object_inode(const struct map_line *m)
+{
+	vfs_rdlock();
+	struct inode *i = hostobj_find(makedev(m->maj, m->min), m->ino);
+	if (i)
+		iget(i);
+	vfs_rdunlock();
+	return i;
+}
+
+static void put_map(struct vfs_ctx *ctx, struct sbuf *out, const char *line, const struct map_line *m)
+{
+	char path[PATH_MAX + 16];
+	struct inode *i = m->ino ? object_inode(m) : NULL;
+
+	if (!i && (m->name[0] == '[' || kernel_name(m) || (!m->name[0] && !m->ino))) {
+		sbuf_str(out, line);
+		sbuf_str(out, "\n");
+		return;
+	}
+	size_t start = out->len;
+	sbuf_printf(out, "%s %s %s %02x:%02x %" PRIu64 " ", m->range, m->perms, m->offset, i ? major(i->dev) : 0,
+		    i ? minor(i->dev) : 0, i ? i->ino : 0);
+	if (!i)
+		goto end;
+	struct vfile f = {.kind = VF_FILE, .inode = i}; /* the inode's reference is ours */
+	if (vfs_vfile_path(ctx, &f, path, sizeof(path)) >= 0) {
+		/* seq_pad() in fs/proc/task_mmu.c */
+		while (!out->err && out->len - start < 25 + sizeof(void *) * 6)
+			sbuf_str(out, " ");
+		sbuf_escape(out, path, "\n");
+	}
+	iput(i);
+end:
+	sbuf_str(out, "\n");
+}
+
+static int maps_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *out)
+{
+	AUTO_SBUF struct sbuf native = {0};
+	AUTO_CLOSE int fd = proc_native_open(p, O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	if (!proc_may_inspect(ctx, p))
+		return -EACCES;
+	int r = sbuf_read_fd(&native, fd, PROC_FILE_MAX);
+	if (r < 0)
+		return r;
+	bool skip = false;
+	for (size_t pos = 0; pos < native.len;) {
+		char *line = native.data + pos, *nl = memchr(line, '\n', native.len - pos);
+		struct map_line m;
+
+		if (!nl)
+			break;
+		*nl = '\0';
+		pos += (size_t)(nl - line) + 1;
+		if (!parse_map(line, &m)) {
+			if (!skip) {
+				sbuf_str(out, line);
+				sbuf_str(out, "\n");
+			}
+			continue;
+		}
+		skip = m.ino && proc_ops()->is_stub && proc_ops()->is_stub(m.maj, m.min, m.ino);
+		if (!skip)
+			put_map(ctx, out, line, &m);
+	}
+	return out->err;
+}
+const struct pnode_ops proc_maps_ops = {.generate = maps_generate, .exists = proc_native_exists};
