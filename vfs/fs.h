@@ -41,6 +41,7 @@ struct inode {
 };
 #define I_LIVE 1U /* size, blocks and times must be asked for: ops->getattr() */
 #define I_DEAD 2U /* removed directory: no new entries (ENOENT) */
+#define I_UPPER 4U /* data is in the filestore: descriptors of it can be written natively */
 
 struct dentry {
 	atomic_uint refs;
@@ -205,10 +206,18 @@ int filestore_stat(uint64_t id, struct kstat *st);                         /* si
 int filestore_utimens(uint64_t id, const struct timespec ts[2]);
 void filestore_free(uint64_t id);                                          /* name is gone; data stays for who has it open */
 int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+int filestore_truncate(uint64_t id, int64_t size);
+/* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
+bool filestore_busy(uint64_t id);
+/* Not under the lock: gives space of freed files back and readies them for reuse. Cheap when there is nothing to do. */
+void filestore_reclaim(void);
+int filestore_statfs(struct statfs *out);
 
 /* File systems. Each makes a super whose root dentry is ready. */
 int overlay_new(uint32_t export, uint32_t flags, struct super **out); /* upper over the gofer's export */
 int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
+/* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
+void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);
