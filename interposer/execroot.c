@@ -151,10 +151,10 @@ static int write_private_stub(const char *path, uint64_t *ino)
 {
 	struct stat st;
 	AUTO_CLOSE int fd = openat(root_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0555);
-	size_t len = (size_t)(stub_end - stub_start);
+	size_t len = (size_t)(stub_image_end - stub_image);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, stub_start, len) != (ssize_t)len || fstat(fd, &st))
+	if (write(fd, stub_image, len) != (ssize_t)len || fstat(fd, &st))
 		return -ENOMEM;
 	*ino = st.st_ino;
 	return 0;

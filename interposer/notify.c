@@ -357,7 +357,7 @@ void live_flush_stats(struct live *l)
 	memset(&l->stats, 0, sizeof l->stats);
 }
 
-int notify_start(int fd)
+int notify_init(int fd)
 {
 	struct seccomp_notif_sizes sizes;
 	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes))
@@ -369,6 +369,11 @@ int notify_start(int fd)
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	struct sigaction sa = {.sa_handler = on_interrupt};
 	sigaction(SIGUSR1, &sa, NULL);
+	return 0;
+}
+
+int notify_start(void)
+{
 	pthread_mutex_lock(&pool.mu);
 	refill_locked();
 	int started = pool.active;

@@ -115,8 +115,8 @@ static void bind_readonly(const char *src, const char *dst, unsigned long extra)
 static void write_stub(void)
 {
 	AUTO_CLOSE int fd = open("stub/stub", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0555);
-	size_t len = (size_t)(stub_end - stub_start);
-	if (fd < 0 || write(fd, stub_start, len) != (ssize_t)len)
+	size_t len = (size_t)(stub_image_end - stub_image);
+	if (fd < 0 || write(fd, stub_image, len) != (ssize_t)len)
 		die("can't write the loader stub: %s", strerror(errno));
 }
 
@@ -200,6 +200,9 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 		die("setgroups: %s", strerror(errno));
 	if (setresgid(args->gid, args->gid, args->gid) || setresuid(args->uid, args->uid, args->uid))
 		die("can't take on ids inside: %s", strerror(errno));
+	/* So that the supervisor can take descriptors from us: our memory still counts as the host's until there was an exec.
+	 * init_main() ends this. */
+	prctl(PR_SET_DUMPABLE, 1);
 	if (setsid() < 0)
 		die("setsid: %s", strerror(errno));
 	const char *hostname = args->opt->hostname;
@@ -210,12 +213,13 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	AUTO_CLOSE int procfd = new_procfs();
 	exchange(sock, procfd);
 	close(take_fd(&procfd));
+	/* A mount that came with the namespace is locked to its place and can't become the root; a bind of it can, and stays read-only. */
+	mount_or_die("exec_ro", "exec_ro", NULL, MS_BIND_, NULL);
 	pivot_into("exec_ro");
 	/* A core dump would be written by the host's kernel with the host's rules. 0 doesn't stop a core_pattern pipe, 1 does. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
-	prctl(PR_SET_DUMPABLE, 0);
 	close_own_descriptors(sock, args->tty_slave);
 	int listener = filter_install_tracee();
 	if (listener < 0)
@@ -341,4 +345,6 @@ void place_leave(const struct place *p)
 	mount_or_die(NULL, "empty", NULL, MS_BIND_ | MS_REMOUNT_ | MS_RDONLY_ | MS_NOSUID_ | MS_NODEV_ | MS_NOEXEC_, NULL);
 	pivot_into("empty");
 	drop_capabilities();
+	/* Nobody of our uid may look into us. Not before init was set up: its /proc files would belong to the host's root. */
+	prctl(PR_SET_DUMPABLE, 0);
 }

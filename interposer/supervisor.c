@@ -52,8 +52,8 @@ static void take_ids(const struct supervisor_args *args)
 		die("can't take on the supervisor's id: %s", strerror(errno));
 	/* After the ids: changing them clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Nobody else of this uid may look into us; the tracees have another one, or a namespace below. */
-	prctl(PR_SET_DUMPABLE, 0);
+	/* Changing ids has cleared this, too; init, our child, must be one whose /proc files are ours. */
+	prctl(PR_SET_DUMPABLE, 1);
 }
 
 static struct record *first_record(const struct supervisor_args *args, const struct path *root)
@@ -302,8 +302,11 @@ void supervisor_main(const struct supervisor_args *args)
 	remote_register_proc_ops();
 	int listener = place_take_listener(&the_place);
 	notify_set_ctl(args->ctl);
+	err = notify_init(listener);
+	if (err)
+		die("no seccomp notifications: %s", strerror(-err));
 	confine_supervisor();
-	err = notify_start(listener);
+	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));
 	place_release_init(&the_place);

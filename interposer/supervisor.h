@@ -69,7 +69,9 @@ void confine_supervisor(void);
 /* notify.c: the listener and its threads. */
 struct notifier;
 extern struct place the_place;
-int notify_start(int listener) MUST_CHECK;
+/* Asks the kernel what the supervisor's own filter no longer allows. */
+int notify_init(int listener) MUST_CHECK;
+int notify_start(void) MUST_CHECK;
 /* What the command's process group is signalled by. 0 as long as no command runs. */
 pid_t notify_command_pid(void);
 /* Wait status that init reported, or -1. */
@@ -103,6 +105,6 @@ void execroot_called(pid_t tid);
 bool execroot_is_stub(unsigned maj, unsigned min, uint64_t ino);
 
 /* interposer/stub, embedded by the build. */
-extern const unsigned char stub_start[], stub_end[];
+extern const unsigned char stub_image[], stub_image_end[];
 
 #endif
