@@ -22,6 +22,7 @@
 #include "interposer/init.h"
 #include "kernel/exec.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
@@ -159,20 +160,25 @@ static void pivot_into(const char *dir)
 
 /*
  * In init: keeps what the caller of the sandbox passed on (not close-on-exec) unless it is a directory or a path; everything else is ours
- * and goes. Our own descriptors are all close-on-exec and low.
+ * and goes, but for keep1 and keep2.
  */
-static void close_own_descriptors(int keep1, int keep2)
+static void close_own_descriptors(int procfd, int keep1, int keep2)
 {
-	struct stat st;
-	for (int fd = 3; fd < 4096; fd++) {
+	int dirfd = openat(procfd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = dirfd >= 0 ? fdopendir(dirfd) : NULL;
+	if (!d)
+		die("can't list descriptors: %s", strerror(errno));
+	struct dirent *e;
+	while ((e = readdir(d))) {
+		struct stat st;
+		int fd = (int)strtol(e->d_name, NULL, 10);
 		int flags = fcntl(fd, F_GETFD);
-		if (flags < 0 || fd == keep1 || fd == keep2)
+		if (fd < 3 || flags < 0 || fd == dirfd || fd == keep1 || fd == keep2)
 			continue;
 		if ((flags & FD_CLOEXEC) || fstat(fd, &st) || S_ISDIR(st.st_mode) || (fcntl(fd, F_GETFL) & O_PATH))
 			close(fd);
 	}
-	if (syscall(SYS_close_range, 4096, ~0U, 0))
-		die("close_range(2) fails: %s (Linux 5.9 or later is needed)", strerror(errno));
+	closedir(d);
 }
 
 static void exchange(int sock, int value)
@@ -212,7 +218,6 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 		loopback_up();
 	AUTO_CLOSE int procfd = new_procfs();
 	exchange(sock, procfd);
-	close(take_fd(&procfd));
 	/* A mount that came with the namespace is locked to its place and can't become the root; a bind of it can, and stays read-only. */
 	mount_or_die("exec_ro", "exec_ro", NULL, MS_BIND_, NULL);
 	pivot_into("exec_ro");
@@ -220,7 +225,8 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
-	close_own_descriptors(sock, args->tty_slave);
+	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
+	take_fd(&procfd);
 	int listener = filter_install_tracee();
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
