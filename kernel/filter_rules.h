@@ -1,43 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter_rules.h - what the filter itself looks at in the registers of a CHECK call, as data: interposer/filter_gen.c expands it to BPF
- * at build time. A CHECK call that isn't here always notifies.
+ * filter_rules.h - what the seccomp filter decides by itself about the CHECK calls of syscalls.def.
  *
- * The rules of a call are tried in order; the first whose conditions all hold decides, else `otherwise`. A condition holds if
- * (argument & mask) == value (or != value); 32-bit arguments have masks within the lower half, so that the upper half is never looked at.
+ * A rule matches when all its conditions do. The rules of one call never overlap with different actions, so that their order
+ * doesn't matter. A CHECK call that no rule matches is a notification, and its handler decides (also EMULATE calls always are).
+ * Conditions compare (argument & mask) with value; 32-bit arguments have masks within 0xffffffff, because Linux ignores the upper half.
  */
 #ifndef KERNEL_FILTER_RULES_H
 #define KERNEL_FILTER_RULES_H
 
 #include "base/base.h"
 
-enum filter_op { FILTER_EQ, FILTER_NE };
+enum filter_action { FILTER_NOTIFY, FILTER_ALLOW, FILTER_ERRNO };
+enum filter_op { FILTER_EQ = 1, FILTER_NE };
+
 struct filter_cond {
-	unsigned arg;
+	unsigned arg; /* 0..5 */
 	uint64_t mask;
 	enum filter_op op;
-	uint64_t value;
+	uint64_t value; /* within mask */
 };
-
-struct filter_action {
-	enum { FILTER_ALLOW, FILTER_NOTIFY, FILTER_ERRNO } kind;
-	int err; /* positive errno of FILTER_ERRNO */
-};
-
+#define FILTER_MAX_CONDS 3
 struct filter_rule {
-	const struct filter_cond *conds;
-	unsigned n_conds;
-	struct filter_action action;
-};
-
-struct filter_call {
 	int nr;
-	const struct filter_rule *rules;
-	unsigned n_rules;
-	struct filter_action otherwise;
+	enum filter_action action;
+	int err; /* FILTER_ERRNO: positive */
+	unsigned n_conds;
+	struct filter_cond conds[FILTER_MAX_CONDS];
 };
 
-/* The table; *n its length. */
-const struct filter_call *filter_rules(unsigned *n);
+extern const struct filter_rule filter_rules[];
+extern const size_t n_filter_rules;
+
+/* What the whole filter answers for a call: rules and the table's verdicts. For tests and the trace page; err as above. */
+enum filter_action filter_decide(int nr, const uint64_t args[6], int *err);
 
 #endif
