@@ -80,11 +80,10 @@ static bool is_empty(struct dentry *d)
 	return true;
 }
 
-/* The last name of d's inode at this place goes. The caller unhashes d afterwards. */
+/* A name of d's inode goes. The caller unhashes d afterwards. */
 static void drop_link(struct dentry *d)
 {
 	struct inode *i = d->inode;
-	struct dentry *c;
 
 	i->ctime = vfs_now();
 	if (S_ISDIR(i->mode)) {
@@ -92,12 +91,7 @@ static void drop_link(struct dentry *d)
 		i->flags |= I_DEAD;
 		if (d->parent->inode->nlink > 2)
 			d->parent->inode->nlink--;
-		/* What its whiteouts hid is hidden for good; let go of them. */
-		TAILQ_FOREACH (c, &d->children, sibling)
-			c->flags &= ~(D_WHITEOUT | D_PINNED);
-		d->flags |= D_COMPLETE;
-		d_invalidate(d);
-		return;
+		return; /* the core lets go of the whiteouts in it */
 	}
 	if (i->nlink)
 		i->nlink--;

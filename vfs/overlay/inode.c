@@ -50,23 +50,16 @@ struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode)
 	return o;
 }
 
-/* Another link of a known file. refs 0 means that its last user is just about to free it, and waits for the lock that we hold. */
+/* Another link of a known file. A count falls to 0 only under the lock that we hold, so what the table shows is alive. */
 static struct inode *find_lower(const struct super *sb, const struct gattr *a, bool *taken)
 {
 	struct inode *i = hostobj_find(a->dev, a->ino);
-	unsigned refs;
 
 	*taken = i;
 	if (!i || i->ops != &ovl_ops || i->sb != sb || !OVL(i)->lower)
 		return NULL;
-	for (refs = atomic_load(&i->refs); refs;)
-		if (atomic_compare_exchange_weak(&i->refs, &refs, refs + 1))
-			return i;
-	/* Dying: the number is free for its successor, and release must leave it alone. */
-	ov_clear(OVL(i), OV_HOSTOBJ);
-	hostobj_del(a->dev, a->ino);
-	*taken = false;
-	return NULL;
+	iget(i);
+	return i;
 }
 
 struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, char *path)
@@ -140,9 +133,9 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	if (S_ISCHR(mode) || S_ISBLK(mode))
 		i->rdev = rdev;
 	if (S_ISLNK(mode)) {
-		o->link = strdup(target);
+		i->link = strdup(target);
 		i->size = (int64_t)strlen(target);
-		if (!o->link)
+		if (!i->link)
 			r = -ENOMEM;
 	} else if (S_ISREG(mode)) {
 		r = filestore_new(&o->id, &o->back_dev, &o->back_ino);
@@ -150,8 +143,7 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 		r = filestore_mkfifo(&o->id, &o->back_dev, &o->back_ino);
 	}
 	if (r) {
-		free(o->link);
-		free(o);
+		iput_locked(i);
 		return r;
 	}
 	if (o->id) {
@@ -187,7 +179,5 @@ void ovl_release(struct inode *i)
 		ovl_fdcache_drop(o);
 	ovl_xattrs_free(o->xattrs);
 	free(o->lower);
-	free(o->link);
-	free(i->sock);
 	free(o);
 }

@@ -127,8 +127,8 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 		struct inode *i = p ? ovl_lower_inode(sb, &a[done], p) : NULL;
 		if (!i)
 			break;
-		if (S_ISLNK(i->mode) && done + 1 == n && link[0] && !OVL(i)->link)
-			OVL(i)->link = strdup(link);
+		if (S_ISLNK(i->mode) && done + 1 == n && link[0] && !i->link)
+			i->link = strdup(link);
 		out[done] = (struct lookup_result){i, (void *)1};
 		end += clen + 1;
 		if (!S_ISDIR(i->mode)) {
@@ -180,33 +180,33 @@ int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out)
 	return MIN(r, 0);
 }
 
+/* The core keeps the text in inode->link. */
 ssize_t ovl_readlink(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t size)
 {
-	struct ovl_inode *o = OVL(inode);
-	const char *text = atomic_load(&o->link);
-	size_t n;
+	const struct ovl_inode *o = OVL(inode);
+	char link[PATH_MAX] = "";
+	struct gattr a;
+	unsigned got = 0, depth = 0;
+	ssize_t n = -1;
 
 	if (!S_ISLNK(inode->mode))
 		return -EINVAL;
-	if (!text) {
-		char link[PATH_MAX] = "", *copy, *none = NULL;
-		struct gattr a;
-		unsigned got = 0, depth = 0;
-		if (!o->lower)
-			return -EIO;
-		for (const char *p = o->lower; *p; p++)
-			depth += *p == '/';
-		int r = gofer_walk(vfs_config()->gofer, OVL_SB(inode->sb)->export, o->lower, depth, &a, 1, &got, link, sizeof(link));
-		if (r)
-			return r;
-		copy = strdup(link);
-		if (!copy)
-			return -ENOMEM;
-		if (!atomic_compare_exchange_strong(&o->link, &none, copy))
-			free(copy);
-		text = atomic_load(&o->link);
+	vfs_rdlock();
+	if (inode->link) {
+		n = (ssize_t)MIN(strlen(inode->link), size);
+		memcpy(buf, inode->link, (size_t)n);
 	}
-	n = MIN(strlen(text), size);
-	memcpy(buf, text, n);
-	return (ssize_t)n;
+	vfs_rdunlock();
+	if (n >= 0)
+		return n;
+	if (!o->lower)
+		return -EIO;
+	for (const char *p = o->lower; *p; p++)
+		depth += *p == '/';
+	int r = gofer_walk(vfs_config()->gofer, OVL_SB(inode->sb)->export, o->lower, depth, &a, 1, &got, link, sizeof(link));
+	if (r)
+		return r;
+	n = (ssize_t)MIN(strlen(link), size);
+	memcpy(buf, link, (size_t)n);
+	return n;
 }

@@ -75,7 +75,6 @@ struct ovl_inode {
 	uint64_t id, back_dev, back_ino; /* I_UPPER: the backing file */
 	uint64_t low_dev, low_ino;	 /* lower: host object */
 	char *lower;			 /* path in the export by which it was found, immutable; NULL: no lower */
-	_Atomic(char *) link;		 /* symlink text, set once */
 	struct ovl_xattr *xattrs;	 /* [W] */
 	union {
 		_Atomic(struct ovl_names *) names; /* directory */

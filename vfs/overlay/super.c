@@ -81,6 +81,7 @@ static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 	return o;
 }
 
+/* Not under the lock: d_make_root() takes it. */
 static int set_root(struct ovl_sb *o, struct inode *root)
 {
 	o->sb.root = root ? d_make_root(&o->sb, root) : NULL;
@@ -110,8 +111,9 @@ int overlay_new(uint32_t export, uint32_t flags, struct super **out)
 	o->has_lower = true;
 	path = strdup("");
 	vfs_wrlock();
-	r = set_root(o, path ? ovl_lower_inode(&o->sb, &a, path) : NULL);
+	struct inode *root = path ? ovl_lower_inode(&o->sb, &a, path) : NULL;
 	vfs_wrunlock();
+	r = set_root(o, root);
 	if (!r)
 		*out = &o->sb;
 	return r;
@@ -135,11 +137,9 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out)
 	root->i.dev = o->sb.dev;
 	root->i.nlink = 2;
 	root->i.blksize = 4096;
-	vfs_wrlock();
 	r = set_root(o, &root->i);
 	if (!r)
-		o->sb.root->flags |= D_COMPLETE;
-	vfs_wrunlock();
+		o->sb.root->flags |= D_COMPLETE; /* nobody else knows it yet */
 	if (!r)
 		*out = &o->sb;
 	return r;
