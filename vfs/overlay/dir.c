@@ -44,7 +44,7 @@ int ovl_prepare(struct dentry *d, bool removing)
 	if (!removing)
 		return 0;
 	vfs_rdlock();
-	if (d->inode && S_ISDIR(d->inode->mode) && OVL(d->inode)->lower && !(d->flags & D_COMPLETE)) {
+	if (d->inode && S_ISDIR(d->inode->mode) && OVL(d->inode)->low && !(d->flags & D_COMPLETE)) {
 		dir = d->inode;
 		iget(dir);
 	}
@@ -72,11 +72,11 @@ static bool is_empty(struct dentry *d)
 {
 	struct dentry *c;
 
-	if (OVL(d->inode)->lower && !(d->flags & D_COMPLETE))
+	if (OVL(d->inode)->low && !(d->flags & D_COMPLETE))
 		return false;
-	TAILQ_FOREACH (c, &d->children, sibling)
-		if (c->inode)
-			return false;
+	TAILQ_FOREACH(c, &d->children, sibling)
+	if (c->inode)
+		return false;
 	return true;
 }
 

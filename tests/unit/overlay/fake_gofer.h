@@ -17,9 +17,9 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-static int fake_root = -1;	/* the lower */
-static unsigned fake_calls;	/* round trips */
-static unsigned fake_delay_us;	/* each open takes so long */
+static int fake_root = -1;     /* the lower */
+static unsigned fake_calls;    /* round trips */
+static unsigned fake_delay_us; /* each open takes so long */
 
 static const char *fake_path(const char *p)
 {
@@ -36,20 +36,20 @@ static int fake_attr(int dfd, const char *p, struct gattr *a)
 	if (statx(dfd, p, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_ALL, &s))
 		return -errno;
 	*a = (struct gattr){
-		.dev = makedev(s.stx_dev_major, s.stx_dev_minor),
-		.ino = s.stx_ino,
-		.rdev = makedev(s.stx_rdev_major, s.stx_rdev_minor),
-		.mode = s.stx_mode,
-		.nlink = s.stx_nlink,
-		.blksize = s.stx_blksize,
-		.uid = s.stx_uid,
-		.gid = s.stx_gid,
-		.size = (int64_t)s.stx_size,
-		.blocks = (int64_t)s.stx_blocks,
-		.atime = fake_ns(&s.stx_atime),
-		.mtime = fake_ns(&s.stx_mtime),
-		.ctime = fake_ns(&s.stx_ctime),
-		.btime = fake_ns(&s.stx_btime),
+	    .dev = makedev(s.stx_dev_major, s.stx_dev_minor),
+	    .ino = s.stx_ino,
+	    .rdev = makedev(s.stx_rdev_major, s.stx_rdev_minor),
+	    .mode = s.stx_mode,
+	    .nlink = s.stx_nlink,
+	    .blksize = s.stx_blksize,
+	    .uid = s.stx_uid,
+	    .gid = s.stx_gid,
+	    .size = (int64_t)s.stx_size,
+	    .blocks = (int64_t)s.stx_blocks,
+	    .atime = fake_ns(&s.stx_atime),
+	    .mtime = fake_ns(&s.stx_mtime),
+	    .ctime = fake_ns(&s.stx_ctime),
+	    .btime = fake_ns(&s.stx_btime),
 	};
 	return 0;
 }
@@ -132,7 +132,8 @@ int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
 	return 0;
 }
 
-int gofer_getattrs(struct gofer *g, uint32_t export, const char *dir, const char *const *names, unsigned n, struct gattr *attrs)
+int gofer_getattrs(struct gofer *g, uint32_t export, const char *dir, const char *const *names, unsigned n,
+		   struct gattr *attrs)
 {
 	AUTO_CLOSE int fd = openat(fake_root, fake_path(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -180,8 +181,8 @@ ssize_t gofer_listxattr(struct gofer *g, uint32_t export, const char *path, char
 	return r < 0 ? -errno : r;
 }
 
-int gofer_create(struct gofer *g, uint32_t export, const char *path, int flags, uint32_t mode, uint32_t uid, uint32_t gid, int *fd,
-		 struct gattr *attr)
+int gofer_create(struct gofer *g, uint32_t export, const char *path, int flags, uint32_t mode, uint32_t uid, uint32_t gid,
+		 int *fd, struct gattr *attr)
 {
 	return -EROFS;
 }
@@ -206,7 +207,8 @@ int gofer_setattr(struct gofer *g, uint32_t export, const char *path, const stru
 {
 	return -EROFS;
 }
-int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const char *name, const void *value, size_t size, int flags)
+int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const char *name, const void *value, size_t size,
+		   int flags)
 {
 	return -EROFS;
 }

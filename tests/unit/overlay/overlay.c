@@ -82,17 +82,17 @@ static void start_base(void)
 	mkdirat(base, "token", 0755);
 	fake_root = openat(base, "lower", O_RDONLY | O_DIRECTORY);
 	cfg = (struct vfs_config){
-		.procfd = open("/proc", O_PATH | O_DIRECTORY),
-		.filestore = openat(base, "store", O_RDONLY | O_DIRECTORY),
-		.token_rw = openat(base, "token", O_RDONLY | O_DIRECTORY),
-		.token_ro = openat(base, "token", O_RDONLY | O_DIRECTORY),
-		.guest_procfd = -1,
-		.devptsfd = -1,
-		.dev_null = open("/dev/null", O_PATH),
-		.dev_zero = -1,
-		.dev_full = -1,
-		.dev_random = -1,
-		.dev_urandom = -1,
+	    .procfd = open("/proc", O_PATH | O_DIRECTORY),
+	    .filestore = openat(base, "store", O_RDONLY | O_DIRECTORY),
+	    .token_rw = openat(base, "token", O_RDONLY | O_DIRECTORY),
+	    .token_ro = openat(base, "token", O_RDONLY | O_DIRECTORY),
+	    .guest_procfd = -1,
+	    .devptsfd = -1,
+	    .dev_null = open("/dev/null", O_PATH),
+	    .dev_zero = -1,
+	    .dev_full = -1,
+	    .dev_random = -1,
+	    .dev_urandom = -1,
 	};
 	close(base);
 #ifndef OVERLAY_TEST_ALONE
@@ -167,7 +167,8 @@ static int make(const char *path, uint32_t mode)
 	r = root->inode->ops->prepare(d, false);
 	vfs_wrlock();
 	if (!r)
-		r = d->inode ? -EEXIST : d->parent->inode->ops->mknod(d, mode, makedev(1, 3), 7, 8, S_ISLNK(mode) ? "target" : NULL);
+		r = d->inode ? -EEXIST
+			     : d->parent->inode->ops->mknod(d, mode, makedev(1, 3), 7, 8, S_ISLNK(mode) ? "target" : NULL);
 	vfs_wrunlock();
 	dput(d);
 	return r;
@@ -303,7 +304,8 @@ Test(overlay, times_and_modes)
 	low_file("f", "lower");
 	mount_it();
 	struct dentry *d = D("f");
-	struct setattr sa = {.valid = SA_MODE | SA_UID | SA_MTIME | SA_ATIME, .mode = 04711, .uid = 5, .mtime = 1000000007, .atime = 2};
+	struct setattr sa = {
+	    .valid = SA_MODE | SA_UID | SA_MTIME | SA_ATIME, .mode = 04711, .uid = 5, .mtime = 1000000007, .atime = 2};
 	unsigned calls = fake_calls;
 	cr_expect_eq(d->inode->ops->setattr(NULL, d, d->inode, &sa), 0);
 	cr_expect_eq(fake_calls, calls, "no data is copied for these");
@@ -560,7 +562,7 @@ Test(overlay, fifo_openers_wait_for_each_other)
 	mount_it();
 	for (int k = 0; k < 20; k++) {
 		cr_assert_eq(make("p", S_IFIFO | 0600), 0);
-		pthread_create(&t, NULL, fifo_writer, &t);
+		pthread_create(&t, NULL, fifo_writer, buf);
 		if (k & 1)
 			usleep(5000);
 		AUTO_CLOSE int fd = open_("p", O_RDONLY);
