@@ -4,7 +4,7 @@
  * supervisor's filters, as C on standard output.
  *
  * libseccomp makes the part that dispatches on architecture and number (a binary tree; foreign ABIs, x32 included, fail with ENOSYS). It can't say
- * "this list of values of one argument, else that", so calls with register rules get a marker action there (SCMP_ACT_TRACE with the call's index), and
+ * "this list of values of one argument, else that", so calls with register rules get a marker action there (SCMP_ACT_TRACE with the call's number), and
  * each marker in the finished program is replaced by a jump to a block of our own that looks at the arguments. A 32-bit argument is
  * compared in its lower half alone: the kernel ignores the upper half, and so must we.
  */
@@ -15,6 +15,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,15 +84,15 @@ static void print(const char *name, const struct program *p)
 	printf("};\n");
 }
 
-static uint32_t ret_of(const struct filter_action *a)
+static uint32_t ret_of(enum filter_action action, int err)
 {
-	switch (a->kind) {
+	switch (action) {
 	case FILTER_ALLOW:
 		return SECCOMP_RET_ALLOW;
 	case FILTER_NOTIFY:
 		return SECCOMP_RET_USER_NOTIF;
 	case FILTER_ERRNO:
-		return SECCOMP_RET_ERRNO | (uint32_t)a->err;
+		return SECCOMP_RET_ERRNO | (uint32_t)err;
 	}
 	fail("unknown action", EINVAL);
 }
@@ -117,78 +118,85 @@ static void emit_half(struct program *p, unsigned arg, bool upper, uint32_t mask
 		emit(p, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 255, 0));
 }
 
-static void emit_block(struct program *p, const struct filter_call *call)
+/* The rules of one call, then what holds if none matches. */
+static void emit_block(struct program *p, const struct filter_rule *rules, size_t n_rules, int nr, uint32_t otherwise)
 {
-	for (unsigned i = 0; i < call->n_rules; i++) {
-		const struct filter_rule *r = &call->rules[i];
+	for (size_t i = 0; i < n_rules; i++) {
+		const struct filter_rule *r = &rules[i];
+		if (r->nr != nr)
+			continue;
 		unsigned from = p->n;
 		for (unsigned k = 0; k < r->n_conds; k++) {
 			const struct filter_cond *c = &r->conds[k];
-			bool two_halves = (c->mask >> 32) && (uint32_t)c->mask;
-			if (c->op == FILTER_NE && two_halves)
+			if (c->op == FILTER_NE && (c->mask >> 32) && (uint32_t)c->mask)
 				fail("a 64-bit inequality can't be expressed", EINVAL);
 			emit_half(p, c->arg, false, (uint32_t)c->mask, c->op, (uint32_t)c->value);
 			emit_half(p, c->arg, true, (uint32_t)(c->mask >> 32), c->op, (uint32_t)(c->value >> 32));
 		}
-		emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ret_of(&r->action)));
+		emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ret_of(r->action, r->err)));
+		if (!r->n_conds)
+			return;
 		for (unsigned at = from; at < p->n; at++) {
 			struct sock_filter *in = &p->insn[at];
 			if (BPF_CLASS(in->code) != BPF_JMP)
 				continue;
 			unsigned skip = p->n - at - 1;
-			if (skip >= 255)
-				fail("rule too long", EINVAL);
 			if (in->jt == 255)
 				in->jt = (uint8_t)skip;
 			if (in->jf == 255)
 				in->jf = (uint8_t)skip;
 		}
 	}
-	emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, ret_of(&call->otherwise)));
+	emit(p, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, otherwise));
 }
 
-static void replace_markers(struct program *p, const struct filter_call *calls, unsigned n_calls)
+/* The marker of call nr is MARKER | nr. */
+static void replace_markers(struct program *p, const struct filter_rule *rules, size_t n_rules, uint32_t otherwise)
 {
 	unsigned n = p->n;
-	for (unsigned c = 0; c < n_calls; c++) {
-		unsigned block = p->n;
-		bool used = false;
-		for (unsigned at = 0; at < n; at++) {
-			struct sock_filter *in = &p->insn[at];
-			if (in->code != (BPF_RET | BPF_K) || in->k != (MARKER | (c + 1)))
-				continue;
-			*in = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, block - at - 1, 0, 0);
-			used = true;
-		}
-		if (!used)
-			fail("a marker was lost", EINVAL);
-		emit_block(p, &calls[c]);
+	for (unsigned at = 0; at < n; at++) {
+		struct sock_filter *in = &p->insn[at];
+		if (in->code != (BPF_RET | BPF_K) || (in->k & SECCOMP_RET_ACTION_FULL) != MARKER)
+			continue;
+		int nr = (int)(in->k & SECCOMP_RET_DATA);
+		*in = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, p->n - at - 1);
+		emit_block(p, rules, n_rules, nr, otherwise);
 	}
-	for (unsigned at = 0; at < p->n; at++)
-		if (p->insn[at].code == (BPF_RET | BPF_K) && (p->insn[at].k & SECCOMP_RET_ACTION_FULL) == MARKER)
-			fail("a marker is left", EINVAL);
 }
 
-static unsigned rules_index(const struct filter_call *calls, unsigned n, int nr)
+static bool has_rules(int nr)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (calls[i].nr == nr)
-			return i + 1;
-	return 0;
+	for (size_t i = 0; i < n_filter_rules; i++)
+		if (filter_rules[i].nr == nr)
+			return true;
+	return false;
+}
+
+/* Calls that every rule lets pass need no look at the arguments: the kernel then caches the answer for the number. */
+static bool always_allowed(int nr)
+{
+	for (size_t i = 0; i < n_filter_rules; i++)
+		if (filter_rules[i].nr == nr && !filter_rules[i].n_conds)
+			return filter_rules[i].action == FILTER_ALLOW;
+	return false;
+}
+
+static void add_check(scmp_filter_ctx f, int nr)
+{
+	if (always_allowed(nr))
+		add_rule(f, SCMP_ACT_ALLOW, nr);
+	else if (has_rules(nr))
+		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
+	else
+		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
 static void tracee_program(void)
 {
 	static struct program p;
-	unsigned n_calls;
-	const struct filter_call *calls = filter_rules(&n_calls);
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...)                                                  \
-	{                                                                                    \
-		unsigned i_ = rules_index(calls, n_calls, nr);                               \
-		add_rule(f, i_ ? SCMP_ACT_TRACE(i_) : (uint32_t)SCMP_ACT_NOTIFY, nr);        \
-	}
+#define CHECK(nr, name, handler, note, ...) add_check(f, nr);
 #define NATIVE(nr, name, note, ...) add_rule(f, SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
@@ -196,7 +204,7 @@ static void tracee_program(void)
 		add_rule(f, SCMP_ACT_ERRNO(err), nr);
 #include "kernel/syscalls.def"
 	export_program(f, &p);
-	replace_markers(&p, calls, n_calls);
+	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
 	print("tracee_filter", &p);
 }
 
@@ -231,24 +239,22 @@ static void supervisor_program(void)
 		add_rule(f, SCMP_ACT_ALLOW, supervisor_calls[i]);
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */
 	add_rule(f, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3);
-	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_at_calls); i++)
-		add_rule(f, SCMP_ACT_TRACE(i + 2), supervisor_at_calls[i]);
-	add_rule(f, SCMP_ACT_TRACE(1), SYS_clone);
-	export_program(f, &p);
-
-	static const struct filter_cond thread[] = {{.arg = 0, .mask = 0x10000 /* CLONE_THREAD */, .op = FILTER_EQ, .value = 0x10000}};
-	static const struct filter_rule only_threads[] = {{thread, 1, {FILTER_ALLOW, 0}}};
-	static struct filter_cond dirs[FIXED_FD_LAST - FIXED_FD_FIRST + 1];
-	static struct filter_rule from_dirs[ARRAY_SIZE(dirs)];
-	for (unsigned i = 0; i < ARRAY_SIZE(dirs); i++) {
-		dirs[i] = (struct filter_cond){.arg = 0, .mask = UINT32_MAX, .op = FILTER_EQ, .value = FIXED_FD_FIRST + i};
-		from_dirs[i] = (struct filter_rule){&dirs[i], 1, {FILTER_ALLOW, 0}};
+	enum { DIRS = FIXED_FD_LAST - FIXED_FD_FIRST + 1, N = ARRAY_SIZE(supervisor_at_calls) };
+	static struct filter_rule rules[N * DIRS + 1];
+	size_t n = 0;
+	for (unsigned i = 0; i < N; i++) {
+		int nr = supervisor_at_calls[i];
+		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
+		for (unsigned fd = FIXED_FD_FIRST; fd <= FIXED_FD_LAST; fd++)
+			rules[n++] = (struct filter_rule){
+			    .nr = nr, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, UINT32_MAX, FILTER_EQ, fd}}};
 	}
-	static struct filter_call calls[1 + ARRAY_SIZE(supervisor_at_calls)];
-	calls[0] = (struct filter_call){SYS_clone, only_threads, 1, {FILTER_ERRNO, EPERM}};
-	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_at_calls); i++)
-		calls[1 + i] = (struct filter_call){supervisor_at_calls[i], from_dirs, ARRAY_SIZE(dirs), {FILTER_ERRNO, EPERM}};
-	replace_markers(&p, calls, ARRAY_SIZE(calls));
+	/* Threads, not processes. */
+	add_rule(f, SCMP_ACT_TRACE(SYS_clone), SYS_clone);
+	rules[n++] = (struct filter_rule){
+	    .nr = SYS_clone, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, CLONE_THREAD, FILTER_EQ, CLONE_THREAD}}};
+	export_program(f, &p);
+	replace_markers(&p, rules, n, SECCOMP_RET_ERRNO | EPERM);
 	print("supervisor_filter", &p);
 }
 

@@ -6,13 +6,15 @@
  * description. A freed file is emptied and used again (with its host inode number, so no call to learn that) once nobody
  * can have it open: F_SETLEASE with F_WRLCK succeeds only if the asking description is the only one, mappings included
  * (fcntl(2), fs/locks.c check_conflicting_open()). It doesn't see duplicates of the asking description itself, so that one is always
- * opened here and never leaves. Nor can a lease be broken, and send SIGIO, while it's held: who could open the file would have to
- * have it open or know its name.
+ * opened here and never leaves. An open by someone who holds the inode only breaks the lease: that sends SIGIO, which is ignored,
+ * and waits, or fails if non-blocking, for the instant until the lease is given back.
  */
 #include "vfs/fs.h"
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 
 #define POOL_MAX 1024
@@ -23,7 +25,8 @@ struct spare {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* innermost: guards all below */
 static struct spare pool[POOL_MAX];
 static unsigned n_pool;
-static uint64_t next_id = 1, store_dev;
+static uint64_t next_id = 1;
+static _Atomic uint64_t store_dev;
 /* Freed and not yet looked at. */
 static uint64_t *freed;
 static size_t n_freed, cap_freed;
@@ -63,9 +66,7 @@ static int make(mode_t type, struct spare *out)
 			return -errno;
 	}
 	*out = (struct spare){id, st.st_ino};
-	pthread_mutex_lock(&lock);
 	store_dev = st.st_dev;
-	pthread_mutex_unlock(&lock);
 	return 0;
 }
 
@@ -101,12 +102,22 @@ int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 	return 0;
 }
 
+uint64_t filestore_dev(void)
+{
+	return store_dev;
+}
+
 int filestore_open(uint64_t id, int flags)
 {
 	flags &= ~(O_CREAT | O_EXCL | O_DIRECTORY | O_PATH | (O_TMPFILE & ~O_DIRECTORY));
-	int fd = openat(dirfd_of_store(), fname(id).s, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-
-	return fd < 0 ? -errno : fd;
+	for (int tries = 0;; tries++) {
+		int fd = openat(dirfd_of_store(), fname(id).s, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+		if (fd >= 0)
+			return fd;
+		if (errno != EINTR && (errno != EWOULDBLOCK || tries == 1000))
+			return -errno;
+		sched_yield(); /* our own probe has a lease on it */
+	}
 }
 
 static int64_t ns(const struct timespec *t)
@@ -142,9 +153,17 @@ int filestore_truncate(uint64_t id, int64_t size)
 	return ftruncate(fd, size) ? -errno : 0;
 }
 
+static void ignore_sigio(void)
+{
+	signal(SIGIO, SIG_IGN);
+}
+
 /* fd: a description that only this file's functions ever had. */
 static bool held(int fd)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, ignore_sigio);
 	if (fcntl(fd, F_SETLEASE, F_WRLCK))
 		return true;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -157,7 +176,7 @@ bool filestore_busy(uint64_t id)
 	struct stat st;
 
 	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+		return fd != -ENOENT;
 	if (fstat(fd, &st))
 		return true;
 	if (S_ISREG(st.st_mode))

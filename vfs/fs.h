@@ -225,6 +225,7 @@ int filestore_stat(uint64_t id, struct kstat *st);                         /* si
 int filestore_utimens(uint64_t id, const struct timespec ts[2]);
 void filestore_free(uint64_t id);                                          /* name is gone; data stays for who has it open */
 int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+uint64_t filestore_dev(void); /* host device of all its files */
 int filestore_truncate(uint64_t id, int64_t size);
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
 bool filestore_busy(uint64_t id);

@@ -10,7 +10,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-#define CHUNK (1U << 18)
+#define CHUNK     (1U << 18)
 #define LONG_COPY (1 << 18) /* bytes: below, the thread keeps the lead */
 
 /* One mutex for all: held for instants only. */
@@ -92,7 +92,7 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 
 	if (limit <= 0)
 		return 0;
-	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, OVL(inode)->lower, O_RDONLY, &in, &a);
+	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(OVL(inode)), O_RDONLY, &in, &a);
 	if (r)
 		return r;
 	out = filestore_open(id, O_RDWR);
@@ -120,7 +120,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	vfs_rdunlock();
 	if (done)
 		return 0;
-	if (!o->lower || (!reg && !S_ISFIFO(inode->mode)))
+	if (!o->low || (!reg && !S_ISFIFO(inode->mode)))
 		return -EINVAL;
 	if (reg && limit > LONG_COPY && ctx && ctx->may_block)
 		ctx->may_block(ctx);
@@ -140,7 +140,6 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	atomic_fetch_add(&ovl_upper_files, 1);
 	vfs_wrlock();
 	o->id = id;
-	o->back_dev = dev;
 	o->back_ino = ino;
 	hostobj_add(dev, ino, inode);
 	inode->flags |= I_UPPER;

@@ -44,7 +44,7 @@ int ovl_prepare(struct dentry *d, bool removing)
 	if (!removing)
 		return 0;
 	vfs_rdlock();
-	if (d->inode && S_ISDIR(d->inode->mode) && OVL(d->inode)->lower && !(d->flags & D_COMPLETE)) {
+	if (d->inode && S_ISDIR(d->inode->mode) && OVL(d->inode)->low && !(d->flags & D_COMPLETE)) {
 		dir = d->inode;
 		iget(dir);
 	}
@@ -72,19 +72,18 @@ static bool is_empty(struct dentry *d)
 {
 	struct dentry *c;
 
-	if (OVL(d->inode)->lower && !(d->flags & D_COMPLETE))
+	if (OVL(d->inode)->low && !(d->flags & D_COMPLETE))
 		return false;
-	TAILQ_FOREACH (c, &d->children, sibling)
-		if (c->inode)
-			return false;
+	TAILQ_FOREACH(c, &d->children, sibling)
+	if (c->inode)
+		return false;
 	return true;
 }
 
-/* The last name of d's inode at this place goes. The caller unhashes d afterwards. */
+/* A name of d's inode goes. The caller unhashes d afterwards. */
 static void drop_link(struct dentry *d)
 {
 	struct inode *i = d->inode;
-	struct dentry *c;
 
 	i->ctime = vfs_now();
 	if (S_ISDIR(i->mode)) {
@@ -92,12 +91,7 @@ static void drop_link(struct dentry *d)
 		i->flags |= I_DEAD;
 		if (d->parent->inode->nlink > 2)
 			d->parent->inode->nlink--;
-		/* What its whiteouts hid is hidden for good; let go of them. */
-		TAILQ_FOREACH (c, &d->children, sibling)
-			c->flags &= ~(D_WHITEOUT | D_PINNED);
-		d->flags |= D_COMPLETE;
-		d_invalidate(d);
-		return;
+		return; /* the core lets go of the whiteouts in it */
 	}
 	if (i->nlink)
 		i->nlink--;

@@ -15,7 +15,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
-static uint64_t turns; /* opens of FIFOs so far, guarded by lock */
+static uint64_t turns;            /* opens of FIFOs so far, guarded by lock */
+static int scratch[2] = {-1, -1}; /* guarded by lock */
 
 static void announce(void)
 {
@@ -54,14 +55,33 @@ static void wait_turn(uint64_t seen)
  * Is there a writer, or was there one since fd was opened? tee(2) consumes nothing: 0 means neither data nor a writer, EAGAIN
  * a writer and no data yet.
  */
-static bool writer_seen(int fd, const int scratch[2])
+static bool writer_seen(int fd)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	bool seen;
+	char c;
 
 	if (poll(&p, 1, 0) > 0 && p.revents)
 		return true;
+	/* One scratch pipe for all: many programs may wait at a time, and descriptors are few. */
+	pthread_mutex_lock(&lock);
 	ssize_t n = tee(fd, scratch[1], 1, SPLICE_F_NONBLOCK);
-	return n > 0 || (n < 0 && errno == EAGAIN);
+	seen = n > 0 || (n < 0 && errno == EAGAIN);
+	while (n > 0 && read(scratch[0], &c, 1) == 1)
+		;
+	pthread_mutex_unlock(&lock);
+	return seen;
+}
+
+static int make_scratch(void)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&lock);
+	if (scratch[0] < 0 && pipe2(scratch, O_CLOEXEC | O_NONBLOCK))
+		r = -errno;
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 static bool stop(struct vfs_ctx *ctx)
@@ -71,17 +91,13 @@ static bool stop(struct vfs_ctx *ctx)
 
 static int await_writer(struct vfs_ctx *ctx, int fd)
 {
-	AUTO_CLOSE int r = -1;
-	AUTO_CLOSE int w = -1;
-	int scratch[2];
+	int r = make_scratch();
 
-	if (pipe2(scratch, O_CLOEXEC | O_NONBLOCK))
-		return -errno;
-	r = scratch[0];
-	w = scratch[1];
+	if (r)
+		return r;
 	for (bool told = false;;) {
 		uint64_t seen = turn();
-		if (writer_seen(fd, scratch))
+		if (writer_seen(fd))
 			return 0;
 		if (stop(ctx))
 			return -ERESTARTSYS;

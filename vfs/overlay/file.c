@@ -61,7 +61,7 @@ static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
 	fd = ovl_fdcache_reopen(o, flags);
 	if (fd == -ENOENT || fd == -EACCES || fd == -EPERM) {
 		bool cached = fd != -ENOENT;
-		r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, o->lower, flags, &fd, &a);
+		r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
 		if (r)
 			return r;
 		if (again && !cached) {
@@ -70,7 +70,7 @@ static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
 			ovl_fdcache_add(o, take_fd(&keep));
 			fd = ovl_fdcache_reopen(o, flags);
 			if (fd < 0) {
-				r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, o->lower, flags, &fd, &a);
+				r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
 				if (r)
 					return r;
 			}
@@ -139,22 +139,22 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	vfs_rdlock();
 	bool live = inode->flags & I_LIVE;
 	*st = (struct kstat){
-		.dev = inode->dev,
-		.rdev = inode->rdev,
-		.ino = inode->ino,
-		.mode = inode->mode,
-		.nlink = inode->nlink,
-		.blksize = inode->blksize,
-		.uid = inode->uid,
-		.gid = inode->gid,
-		.size = inode->size,
-		.blocks = inode->blocks,
-		.atime = inode->atime,
-		.mtime = inode->mtime,
-		.ctime = inode->ctime,
-		.btime = inode->btime,
-		.mnt_id = st->mnt_id,
-		.mnt_root = st->mnt_root,
+	    .dev = inode->dev,
+	    .rdev = inode->rdev,
+	    .ino = inode->ino,
+	    .mode = inode->mode,
+	    .nlink = inode->nlink,
+	    .blksize = inode->blksize,
+	    .uid = inode->uid,
+	    .gid = inode->gid,
+	    .size = inode->size,
+	    .blocks = inode->blocks,
+	    .atime = inode->atime,
+	    .mtime = inode->mtime,
+	    .ctime = inode->ctime,
+	    .btime = inode->btime,
+	    .mnt_id = st->mnt_id,
+	    .mnt_root = st->mnt_root,
 	};
 	vfs_rdunlock();
 	if (!live)

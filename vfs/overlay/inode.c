@@ -7,39 +7,24 @@
 _Atomic uint64_t ovl_copy_ups, ovl_copy_up_bytes, ovl_upper_files;
 
 const struct inode_ops ovl_ops = {
-	.lookup = ovl_lookup,
-	.readdir = ovl_readdir,
-	.readlink = ovl_readlink,
-	.getattr = ovl_getattr,
-	.open = ovl_open,
-	.setattr = ovl_setattr,
-	.getxattr = ovl_getxattr,
-	.listxattr = ovl_listxattr,
-	.setxattr = ovl_setxattr,
-	.mknod = ovl_mknod,
-	.prepare = ovl_prepare,
-	.link = ovl_link,
-	.unlink = ovl_unlink,
-	.rmdir = ovl_rmdir,
-	.rename = ovl_rename,
-	.tmpfile = ovl_tmpfile,
-	.release = ovl_release,
+    .lookup = ovl_lookup,
+    .readdir = ovl_readdir,
+    .readlink = ovl_readlink,
+    .getattr = ovl_getattr,
+    .open = ovl_open,
+    .setattr = ovl_setattr,
+    .getxattr = ovl_getxattr,
+    .listxattr = ovl_listxattr,
+    .setxattr = ovl_setxattr,
+    .mknod = ovl_mknod,
+    .prepare = ovl_prepare,
+    .link = ovl_link,
+    .unlink = ovl_unlink,
+    .rmdir = ovl_rmdir,
+    .rename = ovl_rename,
+    .tmpfile = ovl_tmpfile,
+    .release = ovl_release,
 };
-
-char *ovl_join(const char *dir, const char *name, size_t len)
-{
-	size_t n = strlen(dir);
-	char *p = malloc(n + len + 2);
-
-	if (!p)
-		return NULL;
-	memcpy(p, dir, n);
-	if (n)
-		p[n++] = '/';
-	memcpy(p + n, name, len);
-	p[n + len] = '\0';
-	return p;
-}
 
 struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode)
 {
@@ -50,44 +35,38 @@ struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode)
 	return o;
 }
 
-/* Another link of a known file. refs 0 means that its last user is just about to free it, and waits for the lock that we hold. */
+/* Another link of a known file. A count falls to 0 only under the lock that we hold, so what the table shows is alive. */
 static struct inode *find_lower(const struct super *sb, const struct gattr *a, bool *taken)
 {
 	struct inode *i = hostobj_find(a->dev, a->ino);
-	unsigned refs;
 
 	*taken = i;
-	if (!i || i->ops != &ovl_ops || i->sb != sb || !OVL(i)->lower)
+	if (!i || i->ops != &ovl_ops || i->sb != sb || !OVL(i)->low)
 		return NULL;
-	for (refs = atomic_load(&i->refs); refs;)
-		if (atomic_compare_exchange_weak(&i->refs, &refs, refs + 1))
-			return i;
-	/* Dying: the number is free for its successor, and release must leave it alone. */
-	ov_clear(OVL(i), OV_HOSTOBJ);
-	hostobj_del(a->dev, a->ino);
-	*taken = false;
-	return NULL;
+	iget(i);
+	return i;
 }
 
-struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, char *path)
+struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len)
 {
 	const struct vfs_config *cfg = vfs_config();
 	bool taken = false, dir = S_ISDIR(a->mode);
 	struct inode *i = dir ? NULL : find_lower(sb, a, &taken);
 
-	if (i) {
-		free(path);
+	if (i)
 		return i;
-	}
-	struct ovl_inode *o = ovl_inode_new(sb, a->mode);
+	struct ovl_low *low = malloc(sizeof(*low) + len + 1);
+	struct ovl_inode *o = low ? ovl_inode_new(sb, a->mode) : NULL;
 	if (!o) {
-		free(path);
+		free(low);
 		return NULL;
 	}
 	i = &o->i;
-	o->lower = path;
-	o->low_dev = a->dev;
-	o->low_ino = a->ino;
+	low->dev = a->dev;
+	low->ino = a->ino;
+	memcpy(low->path, path, len);
+	low->path[len] = '\0';
+	o->low = low;
 	i->ino = a->ino;
 	i->dev = vfs_map_dev(a->dev);
 	i->rdev = a->rdev;
@@ -111,7 +90,7 @@ struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, char *pat
 void ovl_pin(struct ovl_inode *o)
 {
 	vfs_assert_locked(1);
-	if (o->lower && !S_ISDIR(o->i.mode) && !ov_is(o, OV_PINNED)) {
+	if (o->low && !S_ISDIR(o->i.mode) && !ov_is(o, OV_PINNED)) {
 		ov_set(o, OV_PINNED);
 		iget(&o->i);
 	}
@@ -123,6 +102,7 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	struct ovl_sb *os = OVL_SB(dir->sb);
 	struct ovl_inode *o;
 	struct inode *i;
+	uint64_t dev;
 	int r = 0;
 
 	if (os->limit && !S_ISDIR(mode) && atomic_load(&os->used) >= os->limit)
@@ -140,24 +120,23 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	if (S_ISCHR(mode) || S_ISBLK(mode))
 		i->rdev = rdev;
 	if (S_ISLNK(mode)) {
-		o->link = strdup(target);
+		i->link = strdup(target);
 		i->size = (int64_t)strlen(target);
-		if (!o->link)
+		if (!i->link)
 			r = -ENOMEM;
 	} else if (S_ISREG(mode)) {
-		r = filestore_new(&o->id, &o->back_dev, &o->back_ino);
+		r = filestore_new(&o->id, &dev, &o->back_ino);
 	} else if (S_ISFIFO(mode)) {
-		r = filestore_mkfifo(&o->id, &o->back_dev, &o->back_ino);
+		r = filestore_mkfifo(&o->id, &dev, &o->back_ino);
 	}
 	if (r) {
-		free(o->link);
-		free(o);
+		iput_locked(i);
 		return r;
 	}
 	if (o->id) {
 		i->flags |= I_UPPER;
 		atomic_fetch_add(&ovl_upper_files, 1);
-		hostobj_add(o->back_dev, o->back_ino, i);
+		hostobj_add(dev, o->back_ino, i);
 		if (os->limit && S_ISREG(mode)) {
 			TAILQ_INSERT_TAIL(&os->charged, o, charge);
 			ov_set(o, OV_CHARGED);
@@ -173,11 +152,11 @@ void ovl_release(struct inode *i)
 
 	vfs_assert_locked(1);
 	if (ov_is(o, OV_HOSTOBJ))
-		hostobj_del(o->low_dev, o->low_ino);
+		hostobj_del(o->low->dev, o->low->ino);
 	if (ov_is(o, OV_CHARGED))
 		TAILQ_REMOVE(&OVL_SB(i->sb)->charged, o, charge);
 	if (o->id) {
-		hostobj_del(o->back_dev, o->back_ino);
+		hostobj_del(filestore_dev(), o->back_ino);
 		filestore_free(o->id);
 		atomic_fetch_sub(&ovl_upper_files, 1);
 	}
@@ -186,8 +165,6 @@ void ovl_release(struct inode *i)
 	else
 		ovl_fdcache_drop(o);
 	ovl_xattrs_free(o->xattrs);
-	free(o->lower);
-	free(o->link);
-	free(i->sock);
+	free(o->low);
 	free(o);
 }

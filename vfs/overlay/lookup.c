@@ -16,10 +16,11 @@ static bool hides_lower(const struct dentry *d)
 
 /* Attributes of the up to 64 names from list[first] on that aren't in the tree, in one round trip. Result for the first
  * in *out. */
-static int prefetch(struct dentry *dir, const struct ovl_names *l, unsigned first, struct lookup_result *out)
+static int prefetch(struct dentry *dir, struct ovl_names *l, unsigned first, struct lookup_result *out)
 {
 	struct super *sb = dir->sb;
-	const char *names[PREFETCH], *base = OVL(dir->inode)->lower;
+	const char *names[PREFETCH], *base = ovl_lower(OVL(dir->inode));
+	char path[PATH_MAX];
 	struct gattr a[PREFETCH];
 	unsigned n = 0, i = first;
 	struct inode *ino;
@@ -30,19 +31,18 @@ static int prefetch(struct dentry *dir, const struct ovl_names *l, unsigned firs
 		if (!n || !d_lookup(dir, l->e[i].name, l->e[i].len))
 			names[n++] = l->e[i].name;
 	vfs_rdunlock();
-	atomic_store(&OVL(dir->inode)->last_miss, i);
+	atomic_store(&l->last_miss, i);
 	r = gofer_getattrs(vfs_config()->gofer, OVL_SB(sb)->export, base, names, n, a);
 	if (r)
 		return r;
 	vfs_wrlock();
 	for (unsigned k = n; k-- > 0;) {
 		size_t len = strlen(names[k]);
-		char *path = a[k].mode ? ovl_join(base, names[k], len) : NULL;
-		if (!path || (k && ((dir->flags & D_DEAD) || d_lookup(dir, names[k], len)))) {
-			free(path);
+		int plen = snprintf(path, sizeof(path), "%s%s%s", base, *base ? "/" : "", names[k]);
+		if (!a[k].mode || (size_t)plen >= sizeof(path) ||
+		    (k && ((dir->flags & D_DEAD) || d_lookup(dir, names[k], len))))
 			continue;
-		}
-		ino = ovl_lower_inode(sb, &a[k], path);
+		ino = ovl_lower_inode(sb, &a[k], path, (size_t)plen);
 		if (!k)
 			*out = (struct lookup_result){ino, (void *)1};
 		else if (ino && !d_add(dir, names[k], len, ino, (void *)1))
@@ -61,7 +61,8 @@ static unsigned plan(const char *rest, size_t room, unsigned max, char *buf, siz
 		while (*rest == '/')
 			rest++;
 		size_t len = strcspn(rest, "/");
-		if (!len || len > NAME_MAX || (rest[0] == '.' && (len == 1 || (len == 2 && rest[1] == '.'))) || *pos + len + 2 > room)
+		if (!len || len > NAME_MAX || (rest[0] == '.' && (len == 1 || (len == 2 && rest[1] == '.'))) ||
+		    *pos + len + 2 > room)
 			break;
 		buf[(*pos)++] = '/';
 		memcpy(buf + *pos, rest, len);
@@ -77,7 +78,8 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 {
 	struct super *sb = dir->sb;
 	struct ovl_inode *o = OVL(dir->inode);
-	const struct ovl_names *l = atomic_load(&o->names);
+	struct ovl_names *l = atomic_load(&o->names);
+	const char *lower = ovl_lower(o);
 	char path[PATH_MAX], link[PATH_MAX];
 	struct gattr a[LOOKUP_BATCH];
 	unsigned skip = 0, want, n = 0, done = 0;
@@ -85,25 +87,25 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 	int r;
 
 	out[0] = (struct lookup_result){0};
-	if (!o->lower || (dir->inode->flags & I_DEAD))
+	if (!lower || (dir->inode->flags & I_DEAD))
 		return 1;
 	if (l) {
 		int at = ovl_names_find(l, name, len);
 		if (at < 0)
 			return 1;
-		unsigned last = atomic_load(&o->last_miss), here = (unsigned)at;
+		unsigned last = atomic_load(&l->last_miss), here = (unsigned)at;
 		/* The second miss in a row, going forward: more will come. */
 		if (!rest[strspn(rest, "/")] && last && here + 1 > last && here + 1 - last <= 4)
 			return prefetch(dir, l, here, out);
-		atomic_store(&o->last_miss, here + 1);
+		atomic_store(&l->last_miss, here + 1);
 	}
-	pos = strlen(o->lower);
+	pos = strlen(lower);
 	if (pos + len + 2 > sizeof(path))
 		return -ENAMETOOLONG;
-	memcpy(path, o->lower, pos);
+	memcpy(path, lower, pos);
 	if (pos) {
 		skip = 1;
-		for (const char *p = o->lower; *p; p++)
+		for (const char *p = lower; *p; p++)
 			skip += *p == '/';
 		path[pos++] = '/';
 	}
@@ -117,18 +119,15 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 	if (r)
 		return r;
 	n = MIN(n, want);
-	size_t end = pos - len; /* cut the path level by level */
-	if (want > 1)
-		end = skip ? strlen(o->lower) + 1 : 0;
+	size_t end = skip ? strlen(lower) + 1 : 0; /* cut the path level by level */
 	vfs_wrlock();
 	for (; done < n; done++) {
 		size_t clen = strcspn(path + end, "/");
-		char *p = strndup(path, end + clen);
-		struct inode *i = p ? ovl_lower_inode(sb, &a[done], p) : NULL;
+		struct inode *i = ovl_lower_inode(sb, &a[done], path, end + clen);
 		if (!i)
 			break;
-		if (S_ISLNK(i->mode) && done + 1 == n && link[0] && !OVL(i)->link)
-			OVL(i)->link = strdup(link);
+		if (S_ISLNK(i->mode) && done + 1 == n && link[0] && !i->link)
+			i->link = strdup(link);
 		out[done] = (struct lookup_result){i, (void *)1};
 		end += clen + 1;
 		if (!S_ISDIR(i->mode)) {
@@ -151,7 +150,7 @@ int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out)
 	struct dentry *c;
 	int r = 0;
 
-	if (OVL(dir->inode)->lower && !(dir->inode->flags & I_DEAD)) {
+	if (OVL(dir->inode)->low && !(dir->inode->flags & I_DEAD)) {
 		r = ovl_names_get(dir->inode, &l, &owned);
 		if (r)
 			return r;
@@ -160,7 +159,8 @@ int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out)
 	vfs_rdlock();
 	if (dir->inode->flags & I_DEAD)
 		l = NULL;
-	TAILQ_FOREACH (c, &dir->children, sibling) {
+	TAILQ_FOREACH(c, &dir->children, sibling)
+	{
 		if (!c->inode || (l && hides_lower(c) && ovl_names_find(l, c->name, c->namelen) >= 0))
 			continue;
 		r = dirlist_add(out, c->name, c->namelen, c->inode->ino, (unsigned char)((c->inode->mode & S_IFMT) >> 12));
@@ -173,40 +173,42 @@ int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out)
 		if (!c)
 			r = dirlist_add(out, e->name, e->len, e->ino, e->type);
 		else if (c->inode)
-			r = dirlist_add(out, e->name, e->len, c->inode->ino, (unsigned char)((c->inode->mode & S_IFMT) >> 12));
+			r = dirlist_add(out, e->name, e->len, c->inode->ino,
+					(unsigned char)((c->inode->mode & S_IFMT) >> 12));
 	}
 	vfs_rdunlock();
 	free(owned);
 	return MIN(r, 0);
 }
 
+/* The core keeps the text in inode->link. */
 ssize_t ovl_readlink(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t size)
 {
-	struct ovl_inode *o = OVL(inode);
-	const char *text = atomic_load(&o->link);
-	size_t n;
+	const struct ovl_inode *o = OVL(inode);
+	char link[PATH_MAX] = "";
+	struct gattr a;
+	unsigned got = 0, depth = 0;
+	ssize_t n = -1;
 
 	if (!S_ISLNK(inode->mode))
 		return -EINVAL;
-	if (!text) {
-		char link[PATH_MAX] = "", *copy, *none = NULL;
-		struct gattr a;
-		unsigned got = 0, depth = 0;
-		if (!o->lower)
-			return -EIO;
-		for (const char *p = o->lower; *p; p++)
-			depth += *p == '/';
-		int r = gofer_walk(vfs_config()->gofer, OVL_SB(inode->sb)->export, o->lower, depth, &a, 1, &got, link, sizeof(link));
-		if (r)
-			return r;
-		copy = strdup(link);
-		if (!copy)
-			return -ENOMEM;
-		if (!atomic_compare_exchange_strong(&o->link, &none, copy))
-			free(copy);
-		text = atomic_load(&o->link);
+	vfs_rdlock();
+	if (inode->link) {
+		n = (ssize_t)MIN(strlen(inode->link), size);
+		memcpy(buf, inode->link, (size_t)n);
 	}
-	n = MIN(strlen(text), size);
-	memcpy(buf, text, n);
-	return (ssize_t)n;
+	vfs_rdunlock();
+	if (n >= 0)
+		return n;
+	if (!o->low)
+		return -EIO;
+	for (const char *p = ovl_lower(o); *p; p++)
+		depth += *p == '/';
+	int r =
+	    gofer_walk(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(o), depth, &a, 1, &got, link, sizeof(link));
+	if (r)
+		return r;
+	n = (ssize_t)MIN(strlen(link), size);
+	memcpy(buf, link, (size_t)n);
+	return n;
 }

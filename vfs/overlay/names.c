@@ -21,7 +21,8 @@ static bool collect(void *arg, const char *name, size_t len, uint64_t ino, unsig
 {
 	struct collect *c = arg;
 
-	if (!len || len > NAME_MAX || memchr(name, '/', len) || (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
+	if (!len || len > NAME_MAX || memchr(name, '/', len) ||
+	    (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))))
 		return true;
 	if (c->l->n == c->cap) {
 		size_t cap = 2 * c->cap;
@@ -60,7 +61,7 @@ static int read_names(const struct inode *dir, struct ovl_names **out)
 	c.text = malloc(c.text_cap);
 	if (!c.l || !c.text)
 		goto out;
-	r = gofer_readdir(vfs_config()->gofer, OVL_SB(dir->sb)->export, OVL(dir)->lower, collect, &c);
+	r = gofer_readdir(vfs_config()->gofer, OVL_SB(dir->sb)->export, ovl_lower(OVL(dir)), collect, &c);
 	if (!r && c.failed)
 		r = -ENOMEM;
 	if (r)
@@ -100,7 +101,8 @@ int ovl_names_get(struct inode *dir, const struct ovl_names **out, struct ovl_na
 	if (r)
 		return r;
 	*out = l;
-	if (atomic_fetch_add(&kept_bytes, l->bytes) + l->bytes <= NAMES_BYTES_MAX && atomic_compare_exchange_strong(&o->names, &none, l))
+	if (atomic_fetch_add(&kept_bytes, l->bytes) + l->bytes <= NAMES_BYTES_MAX &&
+	    atomic_compare_exchange_strong(&o->names, &none, l))
 		return 0;
 	atomic_fetch_sub(&kept_bytes, l->bytes);
 	*owned = l;

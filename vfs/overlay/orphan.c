@@ -9,7 +9,7 @@
  */
 #include "vfs/overlay/overlay.h"
 
-#define SWEEP_NS 100000000
+#define SWEEP_NS  100000000
 #define SWEEP_MIN 64
 
 /* [W]: the list. */

@@ -33,7 +33,7 @@ struct ovl_sb {
 	uint64_t limit; /* bytes, tmpfs only; 0: none */
 	/* With a limit: the regular files that count against it. [W] to change, [R] to go through. */
 	TAILQ_HEAD(, ovl_inode) charged;
-	_Atomic uint64_t used, used_at; /* sum of their blocks as of that time (ns), see ovl_used() */
+	_Atomic uint64_t used, used_due; /* sum of their blocks; when it's to be counted anew (ns), see ovl_used() */
 };
 
 struct ovl_xattr {
@@ -52,42 +52,51 @@ struct ovl_name {
 };
 struct ovl_names {
 	unsigned n;
+	atomic_uint last_miss; /* index of the last lookup that missed the cache, plus 1; a hint, and all that changes */
 	size_t bytes;
 	struct ovl_name e[];
+};
+
+/* Where an inode comes from. */
+struct ovl_low {
+	uint64_t dev, ino; /* host object */
+	char path[];       /* in the export, by which it was found */
 };
 
 struct ovl_fd;
 
 /* atomic bits of ovl_inode.st */
 #define OV_HOSTOBJ 1U  /* lower dev:ino is registered */
-#define OV_PINNED 2U   /* one reference is held for the sandbox's life; changed [W] */
-#define OV_OPENED 4U   /* a descriptor was handed out once */
-#define OV_XATTR 8U    /* xattrs holds all of them; the lower's don't count any more */
+#define OV_PINNED  2U  /* one reference is held for the sandbox's life; changed [W] */
+#define OV_OPENED  4U  /* a descriptor was handed out once */
+#define OV_XATTR   8U  /* xattrs holds all of them; the lower's don't count any more */
 #define OV_NOXATTR 16U /* the lower has none */
-#define OV_ORPHAN 32U  /* on the orphan list; changed [W] */
+#define OV_ORPHAN  32U /* on the orphan list; changed [W] */
 #define OV_TMPFILE 64U /* may be linked though nlink is 0 */
 #define OV_CHARGED 128U
 
 struct ovl_inode {
 	struct inode i;
-	atomic_uint st; /* OV_ */
-	bool copying;	/* guarded by the copy mutex of copyup.c */
-	uint64_t id, back_dev, back_ino; /* I_UPPER: the backing file */
-	uint64_t low_dev, low_ino;	 /* lower: host object */
-	char *lower;			 /* path in the export by which it was found, immutable; NULL: no lower */
-	_Atomic(char *) link;		 /* symlink text, set once */
-	struct ovl_xattr *xattrs;	 /* [W] */
+	atomic_uint st;           /* OV_ */
+	uint32_t copying;         /* bool; guarded by the copy mutex of copyup.c */
+	uint64_t id, back_ino;    /* I_UPPER: the backing file; its device is the filestore's */
+	struct ovl_low *low;      /* immutable; NULL: no lower */
+	struct ovl_xattr *xattrs; /* [W] */
 	union {
 		_Atomic(struct ovl_names *) names; /* directory */
-		struct ovl_fd *fd;		   /* regular file: cached descriptor, guarded by fdcache.c's mutex */
+		struct ovl_fd *fd;                 /* regular file: cached descriptor, guarded by fdcache.c's mutex */
 	};
-	atomic_uint last_miss; /* directory: index in names of the last lookup that missed the cache, plus 1 */
 	TAILQ_ENTRY(ovl_inode) orphan, charge;
 };
 
 static inline struct ovl_inode *OVL(const struct inode *i)
 {
 	return container_of((struct inode *)(uintptr_t)i, struct ovl_inode, i);
+}
+/* Path in the export, or NULL. */
+static inline const char *ovl_lower(const struct ovl_inode *o)
+{
+	return o->low ? o->low->path : NULL;
 }
 static inline struct ovl_sb *OVL_SB(const struct super *sb)
 {
@@ -111,16 +120,14 @@ extern const struct super_ops ovl_super_ops;
 
 /* inode.c */
 struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode);
-/* [W] The inode of a lower object, referenced: an existing one where a link of the file is known. Takes path over in any case
- * (malloc'ed). NULL: no memory. */
-struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, char *path);
+/* [W] The inode of a lower object, referenced: an existing one where a link of the file is known. NULL: no memory. */
+struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len);
 /* A new inode of the upper, unregistered and without a name; ids and device like a new entry of dir. [W] */
 int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *target,
 		  struct ovl_inode **out);
 void ovl_pin(struct ovl_inode *o); /* [W] idempotent */
 void ovl_release(struct inode *inode);
-char *ovl_join(const char *dir, const char *name, size_t len); /* malloc'ed path in the export */
-/* Bytes that count against a tmpfs's limit; at most 100 ms old unless fresh. [U] */
+/* Bytes that count against a tmpfs's limit; not older than used_due unless fresh. [U] */
 uint64_t ovl_used(struct ovl_sb *o, bool fresh);
 
 /* lookup.c */
@@ -153,12 +160,12 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *hostfd);
 /* fdcache.c */
 int ovl_fdcache_reopen(struct ovl_inode *o, int flags); /* fresh descriptor, or -ENOENT (not cached), -EACCES... */
-void ovl_fdcache_add(struct ovl_inode *o, int fd);	/* takes fd over */
+void ovl_fdcache_add(struct ovl_inode *o, int fd);      /* takes fd over */
 void ovl_fdcache_drop(struct ovl_inode *o);
 /* orphan.c */
 void ovl_orphan_add(struct ovl_inode *o); /* [W] the last name is gone */
 void ovl_orphan_del(struct ovl_inode *o); /* [W] has a name again */
-void ovl_orphan_sweep(bool all);	  /* [U] */
+void ovl_orphan_sweep(bool all);          /* [U] */
 /* xattr.c */
 ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
 ssize_t ovl_listxattr(struct inode *inode, char *buf, size_t size);

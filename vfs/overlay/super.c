@@ -8,8 +8,9 @@
 #include "vfs/overlay/overlay.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
-#define TMPFS_MAGIC_ 0x01021994
-#define USED_MAX_AGE 100000000 /* ns */
+#define TMPFS_MAGIC_    0x01021994
+#define USED_MAX_AGE    100000000 /* ns; more where counting takes long */
+#define USED_SHARE      50        /* counting may take one part in so many of the time */
 
 uint64_t ovl_used(struct ovl_sb *o, bool fresh)
 {
@@ -17,17 +18,18 @@ uint64_t ovl_used(struct ovl_sb *o, bool fresh)
 	struct ovl_inode *f;
 	struct kstat st;
 
-	if (!o->limit || (!fresh && now - atomic_load(&o->used_at) < USED_MAX_AGE))
+	if (!o->limit || (!fresh && now < atomic_load(&o->used_due)))
 		return atomic_load(&o->used);
-	atomic_store(&o->used_at, now);
-	/* Some 700 ns a file, under the lock: only where a limit was set, and not more often than the age above. */
+	/* Some 700 ns a file, under the lock for reading: so only where a limit was set, and the less often the longer it takes. */
 	vfs_rdlock();
-	TAILQ_FOREACH (f, &o->charged, charge) {
+	TAILQ_FOREACH(f, &o->charged, charge)
+	{
 		if ((f->i.flags & I_LIVE) && !filestore_stat(f->id, &st))
 			sum += (uint64_t)st.blocks * 512;
 	}
 	vfs_rdunlock();
 	atomic_store(&o->used, sum);
+	atomic_store(&o->used_due, now + MAX((uint64_t)USED_MAX_AGE, USED_SHARE * ((uint64_t)vfs_now() - now)));
 	return sum;
 }
 
@@ -55,7 +57,8 @@ static int ovl_statfs(struct super *sb, struct statfs *out)
 	out->f_files = store.f_files;
 	out->f_ffree = store.f_ffree;
 	if (o->limit) {
-		uint64_t left, used = (ovl_used(o, true) + 4095) / 4096, avail = (uint64_t)store.f_bavail * (uint64_t)store.f_bsize / 4096;
+		uint64_t left, used = (ovl_used(o, true) + 4095) / 4096,
+			       avail = (uint64_t)store.f_bavail * (uint64_t)store.f_bsize / 4096;
 		out->f_blocks = o->limit / 4096;
 		left = used < out->f_blocks ? out->f_blocks - used : 0;
 		out->f_bfree = out->f_bavail = MIN(left, avail);
@@ -81,6 +84,7 @@ static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 	return o;
 }
 
+/* Not under the lock: d_make_root() takes it. */
 static int set_root(struct ovl_sb *o, struct inode *root)
 {
 	o->sb.root = root ? d_make_root(&o->sb, root) : NULL;
@@ -96,7 +100,6 @@ int overlay_new(uint32_t export, uint32_t flags, struct super **out)
 {
 	struct gattr a;
 	unsigned n = 0;
-	char *path;
 	int r = gofer_walk(vfs_config()->gofer, export, "", 0, &a, 1, &n, NULL, 0);
 
 	if (r)
@@ -108,10 +111,10 @@ int overlay_new(uint32_t export, uint32_t flags, struct super **out)
 		return -ENOMEM;
 	o->export = export;
 	o->has_lower = true;
-	path = strdup("");
 	vfs_wrlock();
-	r = set_root(o, path ? ovl_lower_inode(&o->sb, &a, path) : NULL);
+	struct inode *root = ovl_lower_inode(&o->sb, &a, "", 0);
 	vfs_wrunlock();
+	r = set_root(o, root);
 	if (!r)
 		*out = &o->sb;
 	return r;
@@ -135,11 +138,9 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out)
 	root->i.dev = o->sb.dev;
 	root->i.nlink = 2;
 	root->i.blksize = 4096;
-	vfs_wrlock();
 	r = set_root(o, &root->i);
 	if (!r)
-		o->sb.root->flags |= D_COMPLETE;
-	vfs_wrunlock();
+		o->sb.root->flags |= D_COMPLETE; /* nobody else knows it yet */
 	if (!r)
 		*out = &o->sb;
 	return r;

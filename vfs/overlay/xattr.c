@@ -10,12 +10,27 @@
 
 #define TOTAL_MAX (128U << 10) /* bytes an inode; XATTR_SIZE_MAX and XATTR_LIST_MAX are 64 KiB each */
 #define VALUE_MAX (64U << 10)
+#define ALL_MAX   (64U << 20) /* of all inodes together */
+
+static atomic_size_t all_bytes;
+
+static size_t bytes(const struct ovl_xattr *x)
+{
+	return sizeof(*x) + strlen(x->name) + 1 + x->size;
+}
+
+static void free_one(struct ovl_xattr *x)
+{
+	if (x)
+		atomic_fetch_sub(&all_bytes, bytes(x));
+	free(x);
+}
 
 void ovl_xattrs_free(struct ovl_xattr *x)
 {
 	while (x) {
 		struct ovl_xattr *next = x->next;
-		free(x);
+		free_one(x);
 		x = next;
 	}
 }
@@ -33,6 +48,7 @@ static struct ovl_xattr *make(const char *name, const void *v, size_t n)
 	x->value = x->name + len;
 	if (n)
 		memcpy(x->value, v, n);
+	atomic_fetch_add(&all_bytes, bytes(x));
 	return x;
 }
 
@@ -43,11 +59,11 @@ static ssize_t lower_list(struct ovl_inode *o, char **out)
 	ssize_t n = 0;
 
 	*out = NULL;
-	if (!o->lower || ov_is(o, OV_NOXATTR))
+	if (!o->low || ov_is(o, OV_NOXATTR))
 		return 0;
 	if (!buf)
 		return -ENOMEM;
-	n = gofer_listxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, o->lower, buf, VALUE_MAX);
+	n = gofer_listxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), buf, VALUE_MAX);
 	if (n == -EOPNOTSUPP)
 		n = 0;
 	if (n == 0)
@@ -77,14 +93,14 @@ ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t si
 		break;
 	}
 	vfs_rdunlock();
-	if (ours || !o->lower)
+	if (ours || !o->low)
 		return r;
 	if (!ov_is(o, OV_NOXATTR)) {
 		AUTO_FREE char *list = NULL;
 		/* ls asks for three of each file: learn once that there's none. */
 		if (lower_list(o, &list) == 0)
 			return -ENODATA;
-		return gofer_getxattr(vfs_config()->gofer, OVL_SB(inode->sb)->export, o->lower, name, buf, size);
+		return gofer_getxattr(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(o), name, buf, size);
 	}
 	return -ENODATA;
 }
@@ -131,7 +147,8 @@ static int copy_lower(struct ovl_inode *o, struct ovl_xattr **out)
 	if (!value)
 		return -ENOMEM;
 	for (const char *p = list; p < list + n; p += strlen(p) + 1) {
-		ssize_t len = gofer_getxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, o->lower, p, value, VALUE_MAX);
+		ssize_t len =
+		    gofer_getxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), p, value, VALUE_MAX);
 		if (len < 0)
 			continue; /* not for us to read on the host: can't be shown either */
 		*tail = make(p, value, (size_t)len);
@@ -154,6 +171,8 @@ int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const 
 
 	if (n > VALUE_MAX)
 		return -E2BIG;
+	if (v && atomic_load(&all_bytes) > ALL_MAX)
+		return -ENOSPC;
 	if (v) {
 		x = make(name, v, n);
 		if (!x)
@@ -162,7 +181,7 @@ int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const 
 	if (!ov_is(o, OV_XATTR)) {
 		r = copy_lower(o, &copy);
 		if (r) {
-			free(x);
+			free_one(x);
 			return r;
 		}
 	}
@@ -197,11 +216,11 @@ int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const 
 		} else {
 			*found = old->next;
 		}
-		free(old);
+		free_one(old);
 		inode->ctime = vfs_now();
 	}
 	vfs_wrunlock();
-	free(x);
+	free_one(x);
 	ovl_xattrs_free(copy);
 	return r;
 }
