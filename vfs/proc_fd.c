@@ -38,8 +38,8 @@ static bool is_our_pts(const struct stat *st)
 {
 	struct stat pts;
 
-	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= 136 && major(st->st_rdev) < 144 && vfs_config()->devptsfd >= 0 &&
-	       fstat(vfs_config()->devptsfd, &pts) == 0 && pts.st_dev == st->st_dev;
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= 136 && major(st->st_rdev) < 144 &&
+	       vfs_config()->devptsfd >= 0 && fstat(vfs_config()->devptsfd, &pts) == 0 && pts.st_dev == st->st_dev;
 }
 
 static const char *device_name(dev_t rdev)
@@ -249,7 +249,8 @@ static int reopen_foreign(struct vfs_ctx *ctx, int *fd, int flags, int *hostfd)
 		own_kind = false;
 	if (!own_kind && (want & ~access_mask(have)))
 		return -EACCES;
-	int keep = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECT | O_DSYNC | O_SYNC | (S_ISREG(st.st_mode) ? O_TRUNC : 0));
+	int keep =
+	    flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECT | O_DSYNC | O_SYNC | (S_ISREG(st.st_mode) ? O_TRUNC : 0));
 	/* Who may only append mustn't write elsewhere by opening again. */
 	keep |= have & O_APPEND;
 	/* A FIFO without its other end would hold us, and nobody could interrupt it: never wait. */
@@ -289,7 +290,7 @@ static int fd_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd
 	return reopen_ours(ctx, &f, flags, hostfd);
 }
 static const struct pnode_ops fd_link_ops = {
-	.readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .open = fd_open};
+    .readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .open = fd_open};
 
 /* --- fdinfo ------------------------------------------------------------------------------------------------------------ */
 
@@ -383,7 +384,8 @@ static int add_fd(struct pinode *dir, int num, struct dirlist *out)
 	char name[16];
 	int n = snprintf(name, sizeof(name), "%d", num);
 
-	return dirlist_add(out, name, (size_t)n, pseudo_ino(node, dir->pid, dir->tid, num), node == fd_node ? DT_LNK : DT_REG);
+	return dirlist_add(out, name, (size_t)n, pseudo_ino(node, dir->pid, dir->tid, num),
+			   node == fd_node ? DT_LNK : DT_REG);
 }
 
 static int fd_list(struct vfs_ctx *ctx, struct pinode *dir, struct dirlist *out)
@@ -395,10 +397,6 @@ const struct pnode_ops proc_fdinfo_dir_ops = {.lookup = fdinfo_lookup, .list = f
 
 void proc_fd_init(void)
 {
-	fd_node = pnode_root(0, &fd_link_ops);
-	fd_node->mode = S_IFLNK | 0700;
-	fd_node->name = "fd-";
-	fdinfo_node = pnode_root(0, &fdinfo_ops);
-	fdinfo_node->mode = S_IFREG | 0444;
-	fdinfo_node->name = "fdinfo-";
+	fd_node = pnode_single("fd-", S_IFLNK | 0700, &fd_link_ops);
+	fdinfo_node = pnode_single("fdinfo-", S_IFREG | 0444, &fdinfo_ops);
 }

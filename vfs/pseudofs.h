@@ -65,6 +65,8 @@ struct pnode_row {
 
 /* Start-up only: end the process when memory runs out. */
 struct pnode *pnode_root(uint32_t mode, const struct pnode_ops *ops);
+/* A node outside of any tree, for the entries of a directory's own lookup(). name only makes inode numbers differ. */
+struct pnode *pnode_single(const char *name, uint32_t mode, const struct pnode_ops *ops);
 /* dir_ops: of directories that must be made. arg is borrowed. */
 struct pnode *pnode_add(struct pnode *root, const struct pnode_row *row, const struct pnode_ops *dir_ops);
 
