@@ -102,19 +102,7 @@ static int pts_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 	struct pinode now = *p;
 
 	pts_fill(&now);
-	const struct inode *i = &now.inode;
-	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
-			     .ino = i->ino,
-			     .mode = i->mode,
-			     .nlink = 1,
-			     .blksize = 1024,
-			     .uid = i->uid,
-			     .gid = i->gid,
-			     .atime = i->atime,
-			     .mtime = i->mtime,
-			     .ctime = i->ctime,
-			     .btime = i->btime};
+	pseudo_stat(&now.inode, st);
 	return 0;
 }
 

@@ -344,24 +344,34 @@ static const struct pnode_ops fdinfo_ops = {.generate = fdinfo_generate};
 
 /* --- directories ------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Existence, and what the descriptor was opened for, come from the native fdinfo: reading that takes the right to trace the
+ * process, which we have, where fd itself is for its owner, which we aren't.
+ */
 static int make_entry(struct pinode *dir, const char *name, const struct pnode *node, struct pinode **out)
 {
 	char path[64];
-	struct stat st;
+	AUTO_SBUF struct sbuf info = {0};
 	int n = pseudo_number(name);
 	struct pinode like = {.pid = dir->pid, .tid = dir->tid, .num = n};
 
-	if (n < 0 || vfs_config()->guest_procfd < 0 || fdinfo_native(&like, path, sizeof(path), "fd") < 0)
+	if (n < 0 || vfs_config()->guest_procfd < 0 || fdinfo_native(&like, path, sizeof(path), "fdinfo") < 0)
 		return -ENOENT;
-	if (fstatat(vfs_config()->guest_procfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sbuf_read_at(&info, vfs_config()->guest_procfd, path, PROC_FILE_MAX) < 0)
 		return -ENOENT;
+	sbuf_put(&info, "", 1);
+	if (info.err)
+		return info.err;
 	struct pinode *p = pinode_new(dir, node);
 	if (!p)
 		return -ENOMEM;
 	p->num = n;
 	if (S_ISLNK(node->mode)) {
-		/* r, w: what the descriptor was opened for. */
-		p->inode.mode = S_IFLNK | (st.st_mode & 0777);
+		/* tid_fd_update_inode() in fs/proc/fd.c. */
+		const char *at = strstr(info.data, "flags:");
+		int flags = at ? (int)strtol(at + strlen("flags:"), NULL, 8) : O_RDWR;
+		int mask = flags & O_PATH ? 0 : access_mask(flags);
+		p->inode.mode = S_IFLNK | (mask & 4 ? 0500 : 0) | (mask & 2 ? 0300 : 0);
 		p->inode.size = 64;
 	}
 	pinode_set_ino(p);
@@ -390,7 +400,7 @@ static int add_fd(struct pinode *dir, int num, struct dirlist *out)
 
 static int fd_list(struct vfs_ctx *ctx, struct pinode *dir, struct dirlist *out)
 {
-	return proc_may_inspect(ctx, dir) ? proc_native_list(dir, "fd", add_fd, out) : -EACCES;
+	return proc_may_inspect(ctx, dir) ? proc_native_list(dir, "fdinfo", add_fd, out) : -EACCES;
 }
 const struct pnode_ops proc_fd_dir_ops = {.lookup = fd_lookup, .list = fd_list};
 const struct pnode_ops proc_fdinfo_dir_ops = {.lookup = fdinfo_lookup, .list = fd_list};

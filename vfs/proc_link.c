@@ -114,14 +114,11 @@ static int ns_follow(struct vfs_ctx *ctx, struct pinode *p, struct path *out)
 /* Of what the link leads to: programs compare two processes' namespaces by device and inode number. */
 static int ns_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 {
-	*st = (struct kstat){.dev = p->inode.dev,
-			     .ino = namespaces[ns_index(p)].ino,
-			     .mode = S_IFREG | 0444,
-			     .nlink = 1,
-			     .blksize = 4096,
-			     .atime = p->inode.atime,
-			     .mtime = p->inode.mtime,
-			     .ctime = p->inode.ctime};
+	pseudo_stat(&p->inode, st);
+	st->ino = namespaces[ns_index(p)].ino;
+	st->mode = S_IFREG | 0444;
+	st->uid = 0;
+	st->gid = 0;
 	return 0;
 }
 

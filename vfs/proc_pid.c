@@ -140,8 +140,9 @@ const struct pnode *proc_pid_tree(void)
 
 static bool native_dir_exists(const char *name)
 {
-	return vfs_config()->guest_procfd >= 0 &&
-	       faccessat(vfs_config()->guest_procfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	struct stat st;
+
+	return vfs_config()->guest_procfd >= 0 && fstatat(vfs_config()->guest_procfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* As task_dump_owner() in fs/proc/base.c, with the virtual ids. */

@@ -97,10 +97,11 @@ int proc_native_read(const struct pinode *p, struct sbuf *out)
 bool proc_native_exists(const struct pinode *dir, const struct pnode *child)
 {
 	char name[256];
+	struct stat st;
 
 	if (vfs_config()->guest_procfd < 0 || proc_native_name(dir, child, name, sizeof(name)) < 0)
 		return false;
-	return faccessat(vfs_config()->guest_procfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(vfs_config()->guest_procfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int proc_native_list(const struct pinode *p, const char *name, int (*add)(struct pinode *, int num, struct dirlist *),

@@ -225,22 +225,23 @@ static int pseudo_follow(struct vfs_ctx *ctx, struct inode *inode, struct path *
 	return p->node->ops->follow ? p->node->ops->follow(ctx, p, out) : -ENOSYS;
 }
 
-static void pseudo_stat(const struct inode *i, struct kstat *st)
+/* All but the mount, which the core has filled in. */
+void pseudo_stat(const struct inode *i, struct kstat *st)
 {
-	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
-			     .ino = i->ino,
-			     .mode = i->mode,
-			     .nlink = i->nlink,
-			     .blksize = i->blksize,
-			     .uid = i->uid,
-			     .gid = i->gid,
-			     .size = i->size,
-			     .blocks = i->blocks,
-			     .atime = i->atime,
-			     .mtime = i->mtime,
-			     .ctime = i->ctime,
-			     .btime = i->btime};
+	st->dev = i->dev;
+	st->rdev = i->rdev;
+	st->ino = i->ino;
+	st->mode = i->mode;
+	st->nlink = i->nlink;
+	st->blksize = i->blksize;
+	st->uid = i->uid;
+	st->gid = i->gid;
+	st->size = i->size;
+	st->blocks = i->blocks;
+	st->atime = i->atime;
+	st->mtime = i->mtime;
+	st->ctime = i->ctime;
+	st->btime = i->btime;
 }
 
 static int pseudo_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)

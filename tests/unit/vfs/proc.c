@@ -390,6 +390,22 @@ Test(proc, descriptor_names)
 	cr_assert_str_eq(link_of(mem), "/proc/meminfo");
 	cr_assert_gt(fake_readlink(sb, &ctx, own("ns/mnt", -1), text, sizeof(text)), 0);
 	cr_assert_eq(strncmp(text, "mnt:[", 5), 0);
+	int err, path = open("/etc", O_PATH);
+	struct inode *i = fake_walk(sb, own("fd/", host), &err);
+	cr_assert_eq(i->mode, S_IFLNK | 0500);
+	iput(i);
+	i = fake_walk(sb, own("fd/", s[0]), &err);
+	cr_assert_eq(i->mode, S_IFLNK | 0700);
+	iput(i);
+	i = fake_walk(sb, own("fd/", path), &err);
+	cr_assert_eq(i->mode, S_IFLNK);
+	iput(i);
+	struct dirlist *l = calloc(1, sizeof(*l));
+	i = fake_walk(sb, own("fd", -1), &err);
+	struct dentry *d = d_make_root(sb, i);
+	cr_assert_eq(i->ops->readdir(&ctx, d, l), 0);
+	snprintf(want, sizeof(want), "%d", path);
+	cr_assert(dirlist_has(l, want));
 	int ptmx = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY);
 	unsigned n;
 	if (ptmx >= 0 && ioctl(ptmx, TIOCGPTN, &n) == 0 && ioctl(ptmx, TIOCSPTLCK, &(int){0}) == 0) {
@@ -445,7 +461,7 @@ Test(proc, terminals_and_devices)
 {
 	struct super *pts;
 	struct stat st;
-	struct kstat ks;
+	struct kstat ks = {.mnt_id = 3};
 	unsigned n;
 	char name[16];
 	int err, fd = -1;
@@ -471,6 +487,7 @@ Test(proc, terminals_and_devices)
 	cr_assert_eq(ks.ino, st.st_ino);
 	cr_assert_eq(ks.rdev, st.st_rdev);
 	cr_assert_eq(ks.uid, 33);
+	cr_assert_eq(ks.mnt_id, 3);
 	cr_assert_eq(ks.mode, S_IFCHR | 0600);
 	iput(i);
 
