@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
-#define DEV_OPEN_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC)
+#define DEV_OPEN_FLAGS  (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC)
 #define TTY_SLAVE_MAJOR 136 /* 8 majors of 256 minors for pts, Documentation/admin-guide/devices.txt */
 
 /* Number of the caller's controlling terminal from /proc/PID/stat (proc_pid_stat(5), tty_nr), 0: none. */
@@ -118,20 +118,20 @@ static const struct dev_row {
 	unsigned major_nr, minor_nr;
 	const char *target;
 } dev_rows[] = {
-	{"null", S_IFCHR | 0666, 1, 3, NULL},
-	{"zero", S_IFCHR | 0666, 1, 5, NULL},
-	{"full", S_IFCHR | 0666, 1, 7, NULL},
-	{"random", S_IFCHR | 0666, 1, 8, NULL},
-	{"urandom", S_IFCHR | 0666, 1, 9, NULL},
-	{"tty", S_IFCHR | 0666, 5, 0, NULL},
-	{"ptmx", S_IFLNK | 0777, 0, 0, "pts/ptmx"},
-	{"fd", S_IFLNK | 0777, 0, 0, "/proc/self/fd"},
-	{"stdin", S_IFLNK | 0777, 0, 0, "/proc/self/fd/0"},
-	{"stdout", S_IFLNK | 0777, 0, 0, "/proc/self/fd/1"},
-	{"stderr", S_IFLNK | 0777, 0, 0, "/proc/self/fd/2"},
-	{"shm", S_IFDIR | 01777, 0, 0, NULL},
-	{"pts", S_IFDIR | 0755, 0, 0, NULL},
-	{"mqueue", S_IFDIR | 01777, 0, 0, NULL},
+    {"null", S_IFCHR | 0666, 1, 3, NULL},
+    {"zero", S_IFCHR | 0666, 1, 5, NULL},
+    {"full", S_IFCHR | 0666, 1, 7, NULL},
+    {"random", S_IFCHR | 0666, 1, 8, NULL},
+    {"urandom", S_IFCHR | 0666, 1, 9, NULL},
+    {"tty", S_IFCHR | 0666, 5, 0, NULL},
+    {"ptmx", S_IFLNK | 0777, 0, 0, "pts/ptmx"},
+    {"fd", S_IFLNK | 0777, 0, 0, "/proc/self/fd"},
+    {"stdin", S_IFLNK | 0777, 0, 0, "/proc/self/fd/0"},
+    {"stdout", S_IFLNK | 0777, 0, 0, "/proc/self/fd/1"},
+    {"stderr", S_IFLNK | 0777, 0, 0, "/proc/self/fd/2"},
+    {"shm", S_IFDIR | 01777, 0, 0, NULL},
+    {"pts", S_IFDIR | 0755, 0, 0, NULL},
+    {"mqueue", S_IFDIR | 01777, 0, 0, NULL},
 };
 
 static int dev_make(struct super *sb, const struct dev_row *row)

@@ -15,8 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
-#define DEVPTS_MAGIC 0x1cd1
-#define PTS_MAX 65536
+#define DEVPTS_MAGIC   0x1cd1
+#define PTS_MAX        65536
 #define PTS_OPEN_FLAGS (O_ACCMODE | O_APPEND | O_NONBLOCK)
 
 /* Owner and mode by number, since the last ptmx that got this number. Changed under pts_lock. */
@@ -102,19 +102,7 @@ static int pts_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 	struct pinode now = *p;
 
 	pts_fill(&now);
-	const struct inode *i = &now.inode;
-	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
-			     .ino = i->ino,
-			     .mode = i->mode,
-			     .nlink = 1,
-			     .blksize = 1024,
-			     .uid = i->uid,
-			     .gid = i->gid,
-			     .atime = i->atime,
-			     .mtime = i->mtime,
-			     .ctime = i->ctime,
-			     .btime = i->btime};
+	pseudo_stat(&now.inode, st);
 	return 0;
 }
 
@@ -155,7 +143,7 @@ static int pts_slave_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int 
 static int pts_master_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd)
 {
 	AUTO_CLOSE int fd =
-		openat(vfs_config()->devptsfd, "ptmx", (flags & PTS_OPEN_FLAGS) | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+	    openat(vfs_config()->devptsfd, "ptmx", (flags & PTS_OPEN_FLAGS) | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
 	unsigned n;
 
 	if (fd < 0)
@@ -191,9 +179,8 @@ static int pts_lookup(struct pinode *dir, const char *name, struct pinode **out)
 static int pts_list(struct vfs_ctx *ctx, struct pinode *dir, struct dirlist *out)
 {
 	int r = 0;
-	AUTO_CLOSE int fd = vfs_config()->devptsfd < 0
-				    ? -1
-				    : openat(vfs_config()->devptsfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+	    vfs_config()->devptsfd < 0 ? -1 : openat(vfs_config()->devptsfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	DIR *dirp = fdopendir(fd);
@@ -215,7 +202,7 @@ static bool pts_master_exists(const struct pinode *dir, const struct pnode *chil
 
 static const struct pnode_ops pts_root_ops = {.lookup = pts_lookup, .list = pts_list};
 static const struct pnode_ops pts_master_ops = {
-	.open = pts_master_open, .getattr = pts_getattr, .setattr = pts_setattr, .fill = pts_fill, .exists = pts_master_exists};
+    .open = pts_master_open, .getattr = pts_getattr, .setattr = pts_setattr, .fill = pts_fill, .exists = pts_master_exists};
 static const struct pnode_ops pts_slave_ops = {.open = pts_slave_open, .getattr = pts_getattr, .setattr = pts_setattr};
 
 int devpts_new(struct super **out)
@@ -231,8 +218,7 @@ int devpts_new(struct super **out)
 	if (!root) {
 		root = pnode_root(0755, &pts_root_ops);
 		pnode_add(root, &(struct pnode_row){"ptmx", S_IFCHR | 0666, &pts_master_ops, NULL}, &pseudo_dir_ops);
-		pts_slave = pnode_root(0, &pts_slave_ops);
-		pts_slave->mode = S_IFCHR | 0620;
+		pts_slave = pnode_single("slave-", S_IFCHR | 0620, &pts_slave_ops);
 	}
 	*out = pseudo_super("devpts", SB_DYNAMIC, DEVPTS_MAGIC, dev, root);
 	return 0;

@@ -38,8 +38,8 @@ static bool is_our_pts(const struct stat *st)
 {
 	struct stat pts;
 
-	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= 136 && major(st->st_rdev) < 144 && vfs_config()->devptsfd >= 0 &&
-	       fstat(vfs_config()->devptsfd, &pts) == 0 && pts.st_dev == st->st_dev;
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) >= 136 && major(st->st_rdev) < 144 &&
+	       vfs_config()->devptsfd >= 0 && fstat(vfs_config()->devptsfd, &pts) == 0 && pts.st_dev == st->st_dev;
 }
 
 static const char *device_name(dev_t rdev)
@@ -249,7 +249,8 @@ static int reopen_foreign(struct vfs_ctx *ctx, int *fd, int flags, int *hostfd)
 		own_kind = false;
 	if (!own_kind && (want & ~access_mask(have)))
 		return -EACCES;
-	int keep = flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECT | O_DSYNC | O_SYNC | (S_ISREG(st.st_mode) ? O_TRUNC : 0));
+	int keep =
+	    flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECT | O_DSYNC | O_SYNC | (S_ISREG(st.st_mode) ? O_TRUNC : 0));
 	/* Who may only append mustn't write elsewhere by opening again. */
 	keep |= have & O_APPEND;
 	/* A FIFO without its other end would hold us, and nobody could interrupt it: never wait. */
@@ -289,7 +290,7 @@ static int fd_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd
 	return reopen_ours(ctx, &f, flags, hostfd);
 }
 static const struct pnode_ops fd_link_ops = {
-	.readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .open = fd_open};
+    .readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .open = fd_open};
 
 /* --- fdinfo ------------------------------------------------------------------------------------------------------------ */
 
@@ -343,24 +344,34 @@ static const struct pnode_ops fdinfo_ops = {.generate = fdinfo_generate};
 
 /* --- directories ------------------------------------------------------------------------------------------------------- */
 
+/*
+ * Existence, and what the descriptor was opened for, come from the native fdinfo: reading that takes the right to trace the
+ * process, which we have, where fd itself is for its owner, which we aren't.
+ */
 static int make_entry(struct pinode *dir, const char *name, const struct pnode *node, struct pinode **out)
 {
 	char path[64];
-	struct stat st;
+	AUTO_SBUF struct sbuf info = {0};
 	int n = pseudo_number(name);
 	struct pinode like = {.pid = dir->pid, .tid = dir->tid, .num = n};
 
-	if (n < 0 || vfs_config()->guest_procfd < 0 || fdinfo_native(&like, path, sizeof(path), "fd") < 0)
+	if (n < 0 || vfs_config()->guest_procfd < 0 || fdinfo_native(&like, path, sizeof(path), "fdinfo") < 0)
 		return -ENOENT;
-	if (fstatat(vfs_config()->guest_procfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (sbuf_read_at(&info, vfs_config()->guest_procfd, path, PROC_FILE_MAX) < 0)
 		return -ENOENT;
+	sbuf_put(&info, "", 1);
+	if (info.err)
+		return info.err;
 	struct pinode *p = pinode_new(dir, node);
 	if (!p)
 		return -ENOMEM;
 	p->num = n;
 	if (S_ISLNK(node->mode)) {
-		/* r, w: what the descriptor was opened for. */
-		p->inode.mode = S_IFLNK | (st.st_mode & 0777);
+		/* tid_fd_update_inode() in fs/proc/fd.c. */
+		const char *at = strstr(info.data, "flags:");
+		int flags = at ? (int)strtol(at + strlen("flags:"), NULL, 8) : O_RDWR;
+		int mask = flags & O_PATH ? 0 : access_mask(flags);
+		p->inode.mode = S_IFLNK | (mask & 4 ? 0500 : 0) | (mask & 2 ? 0300 : 0);
 		p->inode.size = 64;
 	}
 	pinode_set_ino(p);
@@ -383,22 +394,19 @@ static int add_fd(struct pinode *dir, int num, struct dirlist *out)
 	char name[16];
 	int n = snprintf(name, sizeof(name), "%d", num);
 
-	return dirlist_add(out, name, (size_t)n, pseudo_ino(node, dir->pid, dir->tid, num), node == fd_node ? DT_LNK : DT_REG);
+	return dirlist_add(out, name, (size_t)n, pseudo_ino(node, dir->pid, dir->tid, num),
+			   node == fd_node ? DT_LNK : DT_REG);
 }
 
 static int fd_list(struct vfs_ctx *ctx, struct pinode *dir, struct dirlist *out)
 {
-	return proc_may_inspect(ctx, dir) ? proc_native_list(dir, "fd", add_fd, out) : -EACCES;
+	return proc_may_inspect(ctx, dir) ? proc_native_list(dir, "fdinfo", add_fd, out) : -EACCES;
 }
 const struct pnode_ops proc_fd_dir_ops = {.lookup = fd_lookup, .list = fd_list};
 const struct pnode_ops proc_fdinfo_dir_ops = {.lookup = fdinfo_lookup, .list = fd_list};
 
 void proc_fd_init(void)
 {
-	fd_node = pnode_root(0, &fd_link_ops);
-	fd_node->mode = S_IFLNK | 0700;
-	fd_node->name = "fd-";
-	fdinfo_node = pnode_root(0, &fdinfo_ops);
-	fdinfo_node->mode = S_IFREG | 0444;
-	fdinfo_node->name = "fdinfo-";
+	fd_node = pnode_single("fd-", S_IFLNK | 0700, &fd_link_ops);
+	fdinfo_node = pnode_single("fdinfo-", S_IFREG | 0444, &fdinfo_ops);
 }

@@ -51,21 +51,21 @@ static ssize_t link_text(struct vfs_ctx *ctx, const struct path *path, char *buf
 	return (ssize_t)n;
 }
 
-#define LINK_OPS(name)                                                                                                           \
-	static const struct path *pick_##name(const struct vfs_task_info *info)                                                  \
-	{                                                                                                                        \
-		return &info->name;                                                                                              \
-	}                                                                                                                        \
-	static int name##_follow(struct vfs_ctx *ctx, struct pinode *p, struct path *out)                                        \
-	{                                                                                                                        \
-		return link_path(ctx, p, pick_##name, out);                                                                      \
-	}                                                                                                                        \
-	static ssize_t name##_readlink(struct vfs_ctx *ctx, struct pinode *p, char *buf, size_t size)                            \
-	{                                                                                                                        \
-		AUTO_PATH struct path path;                                                                                      \
-		int r = link_path(ctx, p, pick_##name, &path);                                                                   \
-		return r < 0 ? r : link_text(ctx, &path, buf, size);                                                             \
-	}                                                                                                                        \
+#define LINK_OPS(name)                                                                                \
+	static const struct path *pick_##name(const struct vfs_task_info *info)                       \
+	{                                                                                             \
+		return &info->name;                                                                   \
+	}                                                                                             \
+	static int name##_follow(struct vfs_ctx *ctx, struct pinode *p, struct path *out)             \
+	{                                                                                             \
+		return link_path(ctx, p, pick_##name, out);                                           \
+	}                                                                                             \
+	static ssize_t name##_readlink(struct vfs_ctx *ctx, struct pinode *p, char *buf, size_t size) \
+	{                                                                                             \
+		AUTO_PATH struct path path;                                                           \
+		int r = link_path(ctx, p, pick_##name, &path);                                        \
+		return r < 0 ? r : link_text(ctx, &path, buf, size);                                  \
+	}                                                                                             \
 	const struct pnode_ops proc_##name##_ops = {.follow = name##_follow, .readlink = name##_readlink}
 
 LINK_OPS(cwd);
@@ -77,10 +77,11 @@ static const struct {
 	const char *name, *type;
 	uint32_t ino;
 } namespaces[] = {
-	{"cgroup", "cgroup", 4026540001}, {"ipc", "ipc", 4026540002},		 {"mnt", "mnt", 4026540003},
-	{"net", "net", 4026540004},	  {"pid", "pid", 4026540005},		 {"pid_for_children", "pid", 4026540005},
-	{"time", "time", 4026540006},	  {"time_for_children", "time", 4026540006}, {"user", "user", 4026540007},
-	{"uts", "uts", 4026540008},
+    {"cgroup", "cgroup", 4026540001}, {"ipc", "ipc", 4026540002},
+    {"mnt", "mnt", 4026540003},       {"net", "net", 4026540004},
+    {"pid", "pid", 4026540005},       {"pid_for_children", "pid", 4026540005},
+    {"time", "time", 4026540006},     {"time_for_children", "time", 4026540006},
+    {"user", "user", 4026540007},     {"uts", "uts", 4026540008},
 };
 
 static size_t ns_index(const struct pinode *p)
@@ -113,14 +114,11 @@ static int ns_follow(struct vfs_ctx *ctx, struct pinode *p, struct path *out)
 /* Of what the link leads to: programs compare two processes' namespaces by device and inode number. */
 static int ns_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 {
-	*st = (struct kstat){.dev = p->inode.dev,
-			     .ino = namespaces[ns_index(p)].ino,
-			     .mode = S_IFREG | 0444,
-			     .nlink = 1,
-			     .blksize = 4096,
-			     .atime = p->inode.atime,
-			     .mtime = p->inode.mtime,
-			     .ctime = p->inode.ctime};
+	pseudo_stat(&p->inode, st);
+	st->ino = namespaces[ns_index(p)].ino;
+	st->mode = S_IFREG | 0444;
+	st->uid = 0;
+	st->gid = 0;
 	return 0;
 }
 

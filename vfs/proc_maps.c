@@ -34,8 +34,8 @@ static bool parse_map(const char *line, struct map_line *m)
 /* Objects without a name in any directory: what the kernel itself calls them tells nothing of the host. */
 static bool kernel_name(const struct map_line *m)
 {
-	static const char *const prefixes[] = {"/memfd:", "/dev/zero (deleted)", "/SYSV", "/[aio]", "/anon_hugepage (deleted)",
-					       "anon_inode:"};
+	static const char *const prefixes[] = {"/memfd:", "/dev/zero (deleted)",      "/SYSV",
+					       "/[aio]",  "/anon_hugepage (deleted)", "anon_inode:"};
 
 	if (m->maj != 0)
 		return false;

@@ -13,7 +13,8 @@
 
 static const char *mount_options(const struct mount_info *m, char *buf, size_t size)
 {
-	bool nosuid = strcmp(m->sb->type, "proc") == 0 || strcmp(m->sb->type, "sysfs") == 0 || strcmp(m->sb->type, "devpts") == 0;
+	bool nosuid =
+	    strcmp(m->sb->type, "proc") == 0 || strcmp(m->sb->type, "sysfs") == 0 || strcmp(m->sb->type, "devpts") == 0;
 
 	snprintf(buf, size, "%s%s%s%s,relatime", m->ro || (m->sb->flags & SB_RDONLY) ? "ro" : "rw", nosuid ? ",nosuid" : "",
 		 m->sb->flags & SB_NODEV ? ",nodev" : "", m->sb->flags & SB_NOEXEC ? ",noexec" : "");

@@ -152,7 +152,7 @@ const struct pnode_ops proc_cmdline_ops = {.generate = cmdline_generate};
 
 /* --- auxv ------------------------------------------------------------------------------------------------------------- */
 
-#define AUXV_ENTRIES 64
+#define AUXV_ENTRIES    64
 #define STACK_WORDS_MAX (4U << 20) /* more argv and envp pointers than execve(2) takes */
 
 /* Start of the stack, where argc stands: field 28 of stat. 0: unknown. */
@@ -219,7 +219,7 @@ static int stack_auxv(const struct pinode *p, uint64_t start, Elf64_auxv_t out[A
  */
 static int auxv_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *out)
 {
-	static const uint64_t corrected[] = {AT_PHDR, AT_PHNUM, AT_PHENT, AT_BASE, AT_ENTRY,  AT_EXECFN,
+	static const uint64_t corrected[] = {AT_PHDR, AT_PHNUM, AT_PHENT, AT_BASE, AT_ENTRY, AT_EXECFN,
 					     AT_UID,  AT_EUID,  AT_GID,   AT_EGID, AT_SECURE};
 	Elf64_auxv_t stack[AUXV_ENTRIES];
 	AUTO_CLOSE int fd = proc_native_open(p, O_RDONLY);

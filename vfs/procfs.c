@@ -83,8 +83,7 @@ int proc_native_open(const struct pinode *p, int flags)
 	int r = proc_native_name(p, p->node, name, sizeof(name));
 	if (r < 0)
 		return r;
-	r = openat(vfs_config()->guest_procfd, name,
-		   (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	r = openat(vfs_config()->guest_procfd, name, (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
 	return r < 0 ? -errno : r;
 }
 
@@ -98,10 +97,11 @@ int proc_native_read(const struct pinode *p, struct sbuf *out)
 bool proc_native_exists(const struct pinode *dir, const struct pnode *child)
 {
 	char name[256];
+	struct stat st;
 
 	if (vfs_config()->guest_procfd < 0 || proc_native_name(dir, child, name, sizeof(name)) < 0)
 		return false;
-	return faccessat(vfs_config()->guest_procfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return fstatat(vfs_config()->guest_procfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int proc_native_list(const struct pinode *p, const char *name, int (*add)(struct pinode *, int num, struct dirlist *),
@@ -190,37 +190,38 @@ static const struct pnode_ops self_ops = {.readlink = self_readlink};
 static const struct pnode_ops root_ops = {.lookup = proc_pid_lookup, .list = proc_pid_list};
 
 #define LNK (S_IFLNK | 0777)
-#define RO (S_IFREG | 0444)
+#define RO  (S_IFREG | 0444)
 static const struct pnode_row root_rows[] = {
-	{"self", LNK, &self_ops, NULL},
-	{"thread-self", LNK, &self_ops, "thread"},
-	{"mounts", LNK, &pseudo_link_ops, "self/mounts"},
-	{"net", LNK, &pseudo_link_ops, "self/net"},
-	{"meminfo", RO, &proc_donate_ops, NULL},
-	{"cpuinfo", RO, &proc_donate_ops, NULL},
-	{"stat", RO, &proc_donate_ops, NULL},
-	{"uptime", RO, &proc_donate_ops, NULL},
-	{"loadavg", RO, &proc_donate_ops, NULL},
-	{"version", RO, &proc_donate_ops, NULL},
-	{"vmstat", RO, &proc_donate_ops, NULL},
-	{"pressure/cpu", RO, &proc_donate_ops, NULL},
-	{"pressure/io", RO, &proc_donate_ops, NULL},
-	{"pressure/memory", RO, &proc_donate_ops, NULL},
-	{"sysvipc/msg", RO, &proc_donate_ops, NULL},
-	{"sysvipc/sem", RO, &proc_donate_ops, NULL},
-	{"sysvipc/shm", RO, &proc_donate_ops, NULL},
-	{"cmdline", RO, &pseudo_text_ops, "sandbox\n"},
-	{"modules", RO, &pseudo_text_ops, ""},
-	{"swaps", RO, &pseudo_text_ops, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"},
-	{"partitions", RO, &pseudo_text_ops, "major minor  #blocks  name\n\n"},
-	{"devices", RO, &pseudo_text_ops,
-	 "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"},
-	{"filesystems", RO, &pseudo_text_ops,
-	 "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\nnodev\tdevpts\nnodev\toverlay\n"},
-	{"tty/drivers", RO, &pseudo_text_ops,
-	 "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
-	 "/dev/ptmx            /dev/ptmx       5       2 system\n"
-	 "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"},
+    {"self", LNK, &self_ops, NULL},
+    {"thread-self", LNK, &self_ops, "thread"},
+    {"mounts", LNK, &pseudo_link_ops, "self/mounts"},
+    {"net", LNK, &pseudo_link_ops, "self/net"},
+    {"meminfo", RO, &proc_donate_ops, NULL},
+    {"cpuinfo", RO, &proc_donate_ops, NULL},
+    {"stat", RO, &proc_donate_ops, NULL},
+    {"uptime", RO, &proc_donate_ops, NULL},
+    {"loadavg", RO, &proc_donate_ops, NULL},
+    {"version", RO, &proc_donate_ops, NULL},
+    {"vmstat", RO, &proc_donate_ops, NULL},
+    {"pressure/cpu", RO, &proc_donate_ops, NULL},
+    {"pressure/io", RO, &proc_donate_ops, NULL},
+    {"pressure/memory", RO, &proc_donate_ops, NULL},
+    {"sysvipc/msg", RO, &proc_donate_ops, NULL},
+    {"sysvipc/sem", RO, &proc_donate_ops, NULL},
+    {"sysvipc/shm", RO, &proc_donate_ops, NULL},
+    {"cmdline", RO, &pseudo_text_ops, "sandbox\n"},
+    {"modules", RO, &pseudo_text_ops, ""},
+    {"swaps", RO, &pseudo_text_ops, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"},
+    {"partitions", RO, &pseudo_text_ops, "major minor  #blocks  name\n\n"},
+    {"devices", RO, &pseudo_text_ops,
+     "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"},
+    {"filesystems", RO, &pseudo_text_ops,
+     "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\nnodev\tdevpts\nnodev\toverlay"
+     "\n"},
+    {"tty/drivers", RO, &pseudo_text_ops,
+     "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+     "/dev/ptmx            /dev/ptmx       5       2 system\n"
+     "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"},
 };
 
 int procfs_new(struct super **out)

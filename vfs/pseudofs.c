@@ -38,7 +38,8 @@ const struct pnode_ops pseudo_link_ops = {.readlink = link_readlink};
 
 /* --- trees ----------------------------------------------------------------------------------------------------------- */
 
-static struct pnode *pnode_make(struct pnode *parent, const char *name, size_t len, uint32_t mode, const struct pnode_ops *ops)
+static struct pnode *pnode_make(struct pnode *parent, const char *name, size_t len, uint32_t mode,
+				const struct pnode_ops *ops)
 {
 	struct pnode *n = xcalloc(1, sizeof(*n));
 	char *copy = xcalloc(1, len + 1);
@@ -59,11 +60,17 @@ struct pnode *pnode_root(uint32_t mode, const struct pnode_ops *ops)
 	return pnode_make(NULL, "", 0, S_IFDIR | mode, ops);
 }
 
+struct pnode *pnode_single(const char *name, uint32_t mode, const struct pnode_ops *ops)
+{
+	return pnode_make(NULL, name, strlen(name), mode, ops);
+}
+
 static struct pnode *pnode_child(const struct pnode *dir, const char *name, size_t len)
 {
 	struct pnode *n;
 
-	TAILQ_FOREACH(n, &dir->children, sibling) {
+	TAILQ_FOREACH(n, &dir->children, sibling)
+	{
 		if (strlen(n->name) == len && memcmp(n->name, name, len) == 0)
 			return n;
 	}
@@ -156,7 +163,8 @@ static bool child_exists(const struct pinode *dir, const struct pnode *child)
 	return !child->ops->exists || child->ops->exists(dir, child);
 }
 
-static int pseudo_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out, int max)
+static int pseudo_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out,
+			 int max)
 {
 	struct pinode *d = pinode_of(dir->inode), *p = NULL;
 	const struct pnode *n = pnode_child(d->node, name, len);
@@ -191,10 +199,12 @@ static int pseudo_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlis
 	struct pinode *d = pinode_of(dir->inode);
 	const struct pnode *n;
 
-	TAILQ_FOREACH(n, &d->node->children, sibling) {
+	TAILQ_FOREACH(n, &d->node->children, sibling)
+	{
 		if (!child_exists(d, n))
 			continue;
-		int r = dirlist_add(out, n->name, strlen(n->name), pseudo_ino(n, d->pid, d->tid, d->num), mode_dtype(n->mode));
+		int r =
+		    dirlist_add(out, n->name, strlen(n->name), pseudo_ino(n, d->pid, d->tid, d->num), mode_dtype(n->mode));
 		if (r < 0)
 			return r;
 	}
@@ -215,22 +225,23 @@ static int pseudo_follow(struct vfs_ctx *ctx, struct inode *inode, struct path *
 	return p->node->ops->follow ? p->node->ops->follow(ctx, p, out) : -ENOSYS;
 }
 
-static void pseudo_stat(const struct inode *i, struct kstat *st)
+/* All but the mount, which the core has filled in. */
+void pseudo_stat(const struct inode *i, struct kstat *st)
 {
-	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
-			     .ino = i->ino,
-			     .mode = i->mode,
-			     .nlink = i->nlink,
-			     .blksize = i->blksize,
-			     .uid = i->uid,
-			     .gid = i->gid,
-			     .size = i->size,
-			     .blocks = i->blocks,
-			     .atime = i->atime,
-			     .mtime = i->mtime,
-			     .ctime = i->ctime,
-			     .btime = i->btime};
+	st->dev = i->dev;
+	st->rdev = i->rdev;
+	st->ino = i->ino;
+	st->mode = i->mode;
+	st->nlink = i->nlink;
+	st->blksize = i->blksize;
+	st->uid = i->uid;
+	st->gid = i->gid;
+	st->size = i->size;
+	st->blocks = i->blocks;
+	st->atime = i->atime;
+	st->mtime = i->mtime;
+	st->ctime = i->ctime;
+	st->btime = i->btime;
 }
 
 static int pseudo_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
@@ -310,23 +321,23 @@ static void pseudo_release(struct inode *inode)
 }
 
 static const struct inode_ops pseudo_inode_ops = {
-	.lookup = pseudo_lookup,
-	.readdir = pseudo_readdir,
-	.readlink = pseudo_readlink,
-	.follow = pseudo_follow,
-	.getattr = pseudo_getattr,
-	.open = pseudo_open,
-	.setattr = pseudo_setattr,
-	.getxattr = pseudo_getxattr,
-	.listxattr = pseudo_listxattr,
-	.setxattr = pseudo_setxattr,
-	.mknod = pseudo_mknod,
-	.link = pseudo_link,
-	.unlink = pseudo_unlink,
-	.rmdir = pseudo_unlink,
-	.rename = pseudo_rename,
-	.tmpfile = pseudo_tmpfile,
-	.release = pseudo_release,
+    .lookup = pseudo_lookup,
+    .readdir = pseudo_readdir,
+    .readlink = pseudo_readlink,
+    .follow = pseudo_follow,
+    .getattr = pseudo_getattr,
+    .open = pseudo_open,
+    .setattr = pseudo_setattr,
+    .getxattr = pseudo_getxattr,
+    .listxattr = pseudo_listxattr,
+    .setxattr = pseudo_setxattr,
+    .mknod = pseudo_mknod,
+    .link = pseudo_link,
+    .unlink = pseudo_unlink,
+    .rmdir = pseudo_unlink,
+    .rename = pseudo_rename,
+    .tmpfile = pseudo_tmpfile,
+    .release = pseudo_release,
 };
 
 /* --- supers ---------------------------------------------------------------------------------------------------------- */
@@ -338,10 +349,8 @@ struct pseudo_sb {
 
 static int pseudo_statfs(struct super *sb, struct statfs *out)
 {
-	*out = (struct statfs){.f_type = container_of(sb, struct pseudo_sb, sb)->magic,
-			       .f_bsize = 4096,
-			       .f_frsize = 4096,
-			       .f_namelen = 255};
+	*out = (struct statfs){
+	    .f_type = container_of(sb, struct pseudo_sb, sb)->magic, .f_bsize = 4096, .f_frsize = 4096, .f_namelen = 255};
 	return 0;
 }
 static const struct super_ops pseudo_super_ops = {.statfs = pseudo_statfs};

@@ -65,6 +65,8 @@ struct pnode_row {
 
 /* Start-up only: end the process when memory runs out. */
 struct pnode *pnode_root(uint32_t mode, const struct pnode_ops *ops);
+/* A node outside of any tree, for the entries of a directory's own lookup(). name only makes inode numbers differ. */
+struct pnode *pnode_single(const char *name, uint32_t mode, const struct pnode_ops *ops);
 /* dir_ops: of directories that must be made. arg is borrowed. */
 struct pnode *pnode_add(struct pnode *root, const struct pnode_row *row, const struct pnode_ops *dir_ops);
 
@@ -76,6 +78,9 @@ struct pinode *pinode_new(const struct pinode *like, const struct pnode *node);
 /* Inode number: stable for a place in the tree, so that what stat and getdents tell agree. */
 void pinode_set_ino(struct pinode *p);
 uint64_t pseudo_ino(const struct pnode *node, pid_t pid, pid_t tid, int num);
+
+/* The inode's attributes, all but those of the mount. */
+void pseudo_stat(const struct inode *i, struct kstat *st);
 
 /* A fresh read-only descriptor of a sealed copy of the content. */
 int pseudo_donate(const void *data, size_t len, int *hostfd);

@@ -10,36 +10,36 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SYSFS_MAGIC 0x62656572
-#define SYS_FILE_MAX 16384
+#define SYSFS_MAGIC   0x62656572
+#define SYS_FILE_MAX  16384
 #define SYS_MAX_DEPTH 6
 
 /* Copied whole: files directly named here, and below directories the names of sys_names only. */
 static const char *const sys_files[] = {
-	"devices/system/cpu/online",
-	"devices/system/cpu/possible",
-	"devices/system/cpu/present",
-	"devices/system/cpu/offline",
-	"devices/system/cpu/isolated",
-	"devices/system/cpu/kernel_max",
-	"devices/system/cpu/smt/active",
-	"devices/system/cpu/smt/control",
-	"devices/system/node/online",
-	"devices/system/node/possible",
-	"devices/system/node/has_cpu",
-	"devices/system/node/has_memory",
-	"devices/system/node/has_normal_memory",
-	"devices/system/clocksource/clocksource0/current_clocksource",
-	"devices/system/clocksource/clocksource0/available_clocksource",
-	"kernel/mm/transparent_hugepage/enabled",
-	"kernel/mm/transparent_hugepage/defrag",
-	"kernel/mm/transparent_hugepage/shmem_enabled",
-	"kernel/mm/transparent_hugepage/use_zero_page",
-	"kernel/mm/transparent_hugepage/hpage_pmd_size",
+    "devices/system/cpu/online",
+    "devices/system/cpu/possible",
+    "devices/system/cpu/present",
+    "devices/system/cpu/offline",
+    "devices/system/cpu/isolated",
+    "devices/system/cpu/kernel_max",
+    "devices/system/cpu/smt/active",
+    "devices/system/cpu/smt/control",
+    "devices/system/node/online",
+    "devices/system/node/possible",
+    "devices/system/node/has_cpu",
+    "devices/system/node/has_memory",
+    "devices/system/node/has_normal_memory",
+    "devices/system/clocksource/clocksource0/current_clocksource",
+    "devices/system/clocksource/clocksource0/available_clocksource",
+    "kernel/mm/transparent_hugepage/enabled",
+    "kernel/mm/transparent_hugepage/defrag",
+    "kernel/mm/transparent_hugepage/shmem_enabled",
+    "kernel/mm/transparent_hugepage/use_zero_page",
+    "kernel/mm/transparent_hugepage/hpage_pmd_size",
 };
 static const char *const sys_cpu_dirs[] = {"topology", "cache"};
 static const char *const sys_dirs[] = {
-	"fs/cgroup", "class/net", "devices/virtual", "block", "bus", "dev/block", "dev/char", "firmware", "module", "power",
+    "fs/cgroup", "class/net", "devices/virtual", "block", "bus", "dev/block", "dev/char", "firmware", "module", "power",
 };
 
 static void sys_copy_file(struct pnode *root, int sysfd, const char *path)
