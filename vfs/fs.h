@@ -83,6 +83,7 @@ struct dentry {
 #define SB_NOEXEC 4U
 #define SB_NODEV 8U
 #define SB_DYNAMIC 16U    /* contents change by themselves (proc): nothing is cached */
+#define SB_RWBIND 32U     /* descriptors of its files that we hand out may be writable and are the host's own files */
 
 struct super_ops {
 	/* [U] df. */
