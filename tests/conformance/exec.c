@@ -243,7 +243,8 @@ static void spawning(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 0 || (argc > 1 && !strcmp(argv[0], "fexecve")))
+	/* Run with fewer than two words by one of the tests below: the kernel makes an empty argv[0] since 5.18. */
+	if ((argc < 2 && getenv("EXEC_CHILD")) || (argc > 1 && !strcmp(argv[0], "fexecve")))
 		return printf("argc %d\n", argc), 0;
 	if (argc > 1)
 		return show(argc, argv);
@@ -251,6 +252,7 @@ int main(int argc, char **argv)
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
 	umask(022);
+	setenv("EXEC_CHILD", "1", 1);
 	errors();
 	scripts();
 	names();

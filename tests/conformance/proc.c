@@ -64,7 +64,7 @@ static void links(void)
 	O(open("/dev/stdin", O_RDONLY));
 	getcwd(cwd, sizeof(cwd));
 	snprintf(buf, sizeof(buf), "/proc/%d/cwd/readonly", getpid());
-	t_cat(buf);
+	N("access(/proc/PID/cwd/readonly)", access(buf, R_OK));
 	t_cat("/proc/thread-self/cwd/readonly");
 	printf("self -> own pid: %d\n", readlink("/proc/self", buf, sizeof(buf)) > 0 && strtol(buf, NULL, 10) == getpid());
 	close(p[0]);
