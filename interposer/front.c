@@ -33,7 +33,6 @@ struct loop {
 	bool tty_in; /* our terminal can still be read */
 	bool tty_nonblock;
 	bool drop_cr; /* the terminal adds a CR of its own to each NL */
-	bool held_cr; /* a CR at the end of what was copied, not yet passed on */
 	bool ctl_open, ended;
 	bool started, done; /* the command runs; its status is known */
 	bool attached;      /* the command has its terminal's foreground: ours is to be raw while we have ours */
@@ -81,60 +80,71 @@ static int ring_flush(struct ring *r, int fd, size_t max)
 	return n == 0 || errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
-/* Removes the CR of each CR NL from the last n bytes: a terminal that isn't raw puts it back. A CR at the end waits for what follows. */
-static void strip_cr(struct loop *l, struct ring *r, size_t n)
+/* One step through the output for a terminal that isn't raw, and so puts a CR before each NL itself: the command's terminal has done that
+ * already. Passes over source bytes from *at until n bytes have gone to dst (may be NULL); a CR at the end waits for what follows unless
+ * it's final. How many went. */
+static size_t strip_cr(const struct ring *r, size_t *at, char *dst, size_t n, bool final)
 {
-	char *p = r->data + r->start + r->len - n;
-	size_t kept = 0;
+	const char *p = r->data + r->start;
+	size_t out = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == '\r' && i + 1 < n && p[i + 1] == '\n')
-			continue;
-		p[kept++] = p[i];
+	for (; *at < r->len && out < n; (*at)++) {
+		if (p[*at] == '\r') {
+			if (*at + 1 == r->len && !final)
+				break;
+			if (*at + 1 < r->len && p[*at + 1] == '\n')
+				continue;
+		}
+		if (dst)
+			dst[out] = p[*at];
+		out++;
 	}
-	if (kept && p[kept - 1] == '\r') {
-		l->held_cr = true;
-		kept--;
-	}
-	r->len -= n - kept;
+	return out;
+}
+
+/* Stripping comes at the last moment: by the terminal's mode when it's written, not when it was read. */
+static int flush_stripped(struct loop *l, size_t max)
+{
+	struct ring *r = &l->out;
+	char buf[4096];
+	size_t at = 0;
+	size_t n = strip_cr(r, &at, buf, MIN(max, sizeof(buf)), l->ended);
+
+	if (!n)
+		return 0;
+	ssize_t written = write(l->f->tty, buf, n);
+	if (written <= 0)
+		return written == 0 || errno == EAGAIN || errno == EINTR ? 0 : -1;
+	at = 0;
+	strip_cr(r, &at, NULL, (size_t)written, l->ended);
+	r->start += at;
+	r->len -= at;
+	return 1;
 }
 
 static int read_master(struct loop *l)
 {
-	struct ring *r = &l->out;
-	size_t before = r->len;
-	bool held = l->held_cr;
-
-	if (held) {
-		/* Back to where it came from, so that strip_cr() sees it with what follows. Room: only called with some. */
-		if (!r->len)
-			r->start = 0;
-		if (r->start + r->len == sizeof(r->data)) {
-			memmove(r->data, r->data + r->start, r->len);
-			r->start = 0;
-		}
-		r->data[r->start + r->len++] = '\r';
-		l->held_cr = false;
-	}
-	int rc = ring_fill(r, l->f->master);
-	if (rc <= 0 && held) {
-		r->len--;
-		l->held_cr = true;
-	}
-	if (rc > 0 && l->drop_cr)
-		strip_cr(l, r, r->len - before);
-	return rc;
+	return ring_fill(&l->out, l->f->master);
 }
 
 static void write_tty(struct loop *l)
 {
-	if (ring_flush(&l->out, l->f->tty, l->tty_nonblock ? sizeof(l->out.data) : 64) < 0)
+	size_t max = l->tty_nonblock ? sizeof(l->out.data) : 64;
+	int r = l->drop_cr ? flush_stripped(l, max) : ring_flush(&l->out, l->f->tty, max);
+
+	if (r < 0)
 		l->out.len = 0; /* the terminal is gone: the command may go on writing, as under nohup */
+}
+
+/* Is there output that can be written now, and isn't a CR that waits for what follows? */
+static bool has_output(const struct loop *l)
+{
+	return l->out.len > 1 || (l->out.len && (!l->drop_cr || l->ended || l->out.data[l->out.start] != '\r'));
 }
 
 static bool ring_has_room(const struct ring *r)
 {
-	return r->len < sizeof(r->data) - 1;
+	return r->len < sizeof(r->data);
 }
 
 static bool has_tty(const struct loop *l)
@@ -383,7 +393,7 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 		return;
 	p[SLOT_MASTER].events = (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done ? POLLOUT : 0));
 	p[SLOT_MASTER].fd = p[SLOT_MASTER].events ? l->f->master : -1;
-	p[SLOT_TTY].events = (short)((reading && ring_has_room(&l->in) ? POLLIN : 0) | (l->out.len ? POLLOUT : 0));
+	p[SLOT_TTY].events = (short)((reading && ring_has_room(&l->in) ? POLLIN : 0) | (has_output(l) ? POLLOUT : 0));
 	p[SLOT_TTY].fd = p[SLOT_TTY].events ? l->f->tty : -1;
 	if (!reading && l->tty_in && !l->done)
 		p[SLOT_EDGE].fd = l->edge;
@@ -401,7 +411,7 @@ static void copy(struct loop *l, const struct pollfd p[SLOT_COUNT])
 		else if (ring_fill(&l->in, l->f->tty) < 0)
 			l->tty_in = false;
 	}
-	if ((p[SLOT_TTY].revents & (POLLOUT | POLLHUP | POLLERR)) && l->out.len && may_write(l))
+	if ((p[SLOT_TTY].revents & (POLLOUT | POLLHUP | POLLERR)) && has_output(l) && may_write(l))
 		write_tty(l);
 }
 
@@ -411,18 +421,9 @@ static bool drained(struct loop *l)
 {
 	if (!has_tty(l))
 		return true;
-	while (!l->out.len && read_master(l) > 0)
-		continue;
-	if (l->out.len)
-		return false;
-	if (l->held_cr) {
-		l->held_cr = false;
-		l->out.start = 0;
-		l->out.data[0] = '\r';
-		l->out.len = 1;
-		return false;
-	}
-	return true;
+	if (!l->out.len)
+		read_master(l);
+	return !l->out.len;
 }
 
 static void run(struct loop *l)
