@@ -19,46 +19,9 @@ static int task_info(pid_t guest, struct vfs_task_info *out)
 	struct record *r = record_of(guest);
 	if (!r)
 		return -ESRCH;
-	const struct cred *c = r->cred;
-	*out = (struct vfs_task_info){
-	    .uid = c->uid,
-	    .euid = c->euid,
-	    .suid = c->suid,
-	    .fsuid = c->fsuid,
-	    .gid = c->gid,
-	    .egid = c->egid,
-	    .sgid = c->sgid,
-	    .fsgid = c->fsgid,
-	    .ngroups = c->ngroups,
-	    .groups = c->groups,
-	    .cap_inh = c->inheritable,
-	    .cap_prm = c->permitted,
-	    .cap_eff = c->effective,
-	    .cap_bnd = c->bounding,
-	    .cap_amb = c->ambient,
-	    .no_new_privs = c->no_new_privs,
-	    .umask = r->umask,
-	    .cwd = r->cwd,
-	    .root = r->root,
-	    .rec = r,
-	};
-	path_get(&out->cwd);
-	path_get(&out->root);
-	if (r->exe) {
-		out->exe = r->exe->path;
-		path_get(&out->exe);
-		out->cmdline_prefix = r->exe->cmdline_prefix;
-		out->cmdline_prefix_len = r->exe->cmdline_prefix_len;
-	}
+	task_info_fill(r, out);
+	record_put(r);
 	return 0;
-}
-
-static void task_info_release(struct vfs_task_info *info)
-{
-	path_put(&info->cwd);
-	path_put(&info->root);
-	path_put(&info->exe);
-	record_put(info->rec);
 }
 
 static int task_fd(pid_t guest, int fd)

@@ -58,11 +58,15 @@ int binfmt_script(const char head[BINPRM_BUF], char interp[BINPRM_BUF], char arg
 	if (sep && *sep)
 		a = next_non_spacetab(sep, end);
 	n = (size_t)((sep && sep < end ? sep : end) - name);
+	if (n >= BINPRM_BUF) /* never: both lie within head */
+		return -ENOEXEC;
 	memcpy(interp, name, n);
 	interp[n] = 0;
 	arg[0] = 0;
 	if (a && a < end) {
 		n = strnlen(a, (size_t)(end - a));
+		if (n >= BINPRM_BUF)
+			return -ENOEXEC;
 		memcpy(arg, a, n);
 		arg[n] = 0;
 	}
