@@ -172,7 +172,7 @@ static void leave_raw(struct loop *l)
 /* Sends what is pending. The supervisor may be busy: what doesn't fit now stays pending, and poll() says when. */
 static void send_pending(struct loop *l)
 {
-	while (l->ctl_open && (l->pending || l->pending_cont)) {
+	while (l->ctl_open && l->started && (l->pending || l->pending_cont)) {
 		struct front_msg m = {.event = FRONT_CONTINUE};
 		if (l->pending)
 			m = (struct front_msg){.event = FRONT_SIGNAL, .status = __builtin_ctzll(l->pending) + 1};
@@ -316,6 +316,8 @@ static void on_signal(struct loop *l, int sig)
 		/* The start itself is interrupted; our end of the socket goes with us, which ends the rest. */
 		l->status = 128 + sig;
 		l->done = l->abandon = true;
+	} else {
+		l->pending |= 1ULL << (sig - 1); /* sent once there is someone to send it to */
 	}
 }
 
@@ -384,7 +386,7 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	if (l->ctl_open) {
 		p[SLOT_CTL].fd = l->ctl;
-		p[SLOT_CTL].events = (short)(POLLIN | (l->pending || l->pending_cont ? POLLOUT : 0));
+		p[SLOT_CTL].events = (short)(POLLIN | (l->started && (l->pending || l->pending_cont) ? POLLOUT : 0));
 	}
 	p[SLOT_SIG].fd = l->sigfd;
 	if (!l->ended)
