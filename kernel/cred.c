@@ -97,6 +97,10 @@ int cred_setresuid(struct cred *c, uid_t r, uid_t e, uid_t s)
 {
 	const struct cred old = *c;
 
+	/* No change leaves a different fsuid alone. */
+	if ((r == UID_NONE || r == c->uid) && (e == UID_NONE || (e == c->euid && e == c->fsuid)) &&
+	    (s == UID_NONE || s == c->suid))
+		return 0;
 	if (!cred_capable(c, CAP_SETUID) && !(one_of(r, c->uid, c->euid, c->suid) && one_of(e, c->uid, c->euid, c->suid) &&
 					      one_of(s, c->uid, c->euid, c->suid)))
 		return -EPERM;
@@ -144,6 +148,9 @@ int cred_setregid(struct cred *c, gid_t r, gid_t e)
 
 int cred_setresgid(struct cred *c, gid_t r, gid_t e, gid_t s)
 {
+	if ((r == GID_NONE || r == c->gid) && (e == GID_NONE || (e == c->egid && e == c->fsgid)) &&
+	    (s == GID_NONE || s == c->sgid))
+		return 0;
 	if (!cred_capable(c, CAP_SETGID) && !(one_of(r, c->gid, c->egid, c->sgid) && one_of(e, c->gid, c->egid, c->sgid) &&
 					      one_of(s, c->gid, c->egid, c->sgid)))
 		return -EPERM;

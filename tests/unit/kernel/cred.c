@@ -136,7 +136,7 @@ Test(cred, same_as_the_kernel)
 {
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
-	for (unsigned seed = 1; seed <= 400; seed++) {
+	for (unsigned seed = 1; seed <= 1500; seed++) {
 		int status = 0;
 		pid_t pid = fork();
 
