@@ -93,8 +93,8 @@ static int step(struct cred *c, unsigned *seed)
 		uint64_t eff = c->permitted & (rand_r(seed) & 1 ? ~UINT64_C(0) : ~CAP_BIT(CAP_SETUID)),
 			 inh = rand_r(seed) & 1 ? c->permitted : c->inheritable;
 		struct __user_cap_data_struct v[2] = {
-			{(uint32_t)eff, (uint32_t)c->permitted, (uint32_t)inh},
-			{(uint32_t)(eff >> 32), (uint32_t)(c->permitted >> 32), (uint32_t)(inh >> 32)}};
+		    {(uint32_t)eff, (uint32_t)c->permitted, (uint32_t)inh},
+		    {(uint32_t)(eff >> 32), (uint32_t)(c->permitted >> 32), (uint32_t)(inh >> 32)}};
 
 		want = result(syscall(SYS_capset, &h, v));
 		got = cred_capset(c, eff, c->permitted, inh);
@@ -149,8 +149,16 @@ Test(cred, same_as_the_kernel)
 
 static struct cred user(uid_t id)
 {
-	return (struct cred){.uid = id, .euid = id, .suid = id, .fsuid = id, .gid = id, .egid = id, .sgid = id, .fsgid = id,
-			     .bounding = CAP_ALL_VALID, .permitted = id ? 0 : CAP_ALL_VALID,
+	return (struct cred){.uid = id,
+			     .euid = id,
+			     .suid = id,
+			     .fsuid = id,
+			     .gid = id,
+			     .egid = id,
+			     .sgid = id,
+			     .fsgid = id,
+			     .bounding = CAP_ALL_VALID,
+			     .permitted = id ? 0 : CAP_ALL_VALID,
 			     .effective = id ? 0 : CAP_ALL_VALID};
 }
 

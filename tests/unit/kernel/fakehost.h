@@ -19,7 +19,7 @@ struct fake {
 	uint8_t mem[FAKE_SIZE];
 	struct record *rec; /* the process's present one; owned */
 	bool traced;
-	uint64_t running; /* exec_running() */
+	uint64_t running;  /* exec_running() */
 	uint64_t stub_ino; /* what exec_prepare() gives for a private stub */
 	unsigned prepared, done, blocked;
 	bool last_private;
@@ -175,28 +175,28 @@ static bool fake_traced(struct call *c)
 }
 
 static const struct host_ops fake_ops = {
-	.read = fake_read,
-	.write = fake_write,
-	.read_string = fake_read_string,
-	.get_fd = fake_get_fd,
-	.put_fd = fake_put_fd,
-	.set_record = fake_set_record,
-	.guest_pids = fake_guest_pids,
-	.host_pid = fake_host_pid,
-	.rlimit = fake_rlimit,
-	.record_of = fake_record_of,
-	.may_block = fake_may_block,
-	.interrupted = fake_interrupted,
-	.exec_prepare = fake_exec_prepare,
-	.exec_running = fake_exec_running,
-	.exec_done = fake_exec_done,
-	.is_init = fake_is_init,
-	.init_report = fake_init_report,
-	.current = fake_current,
-	.guest_pid = fake_pid_none,
-	.pidfd_pid = fake_pidfd_pid,
-	.fd_cloexec = fake_fd_cloexec,
-	.traced = fake_traced,
+    .read = fake_read,
+    .write = fake_write,
+    .read_string = fake_read_string,
+    .get_fd = fake_get_fd,
+    .put_fd = fake_put_fd,
+    .set_record = fake_set_record,
+    .guest_pids = fake_guest_pids,
+    .host_pid = fake_host_pid,
+    .rlimit = fake_rlimit,
+    .record_of = fake_record_of,
+    .may_block = fake_may_block,
+    .interrupted = fake_interrupted,
+    .exec_prepare = fake_exec_prepare,
+    .exec_running = fake_exec_running,
+    .exec_done = fake_exec_done,
+    .is_init = fake_is_init,
+    .init_report = fake_init_report,
+    .current = fake_current,
+    .guest_pid = fake_pid_none,
+    .pidfd_pid = fake_pidfd_pid,
+    .fd_cloexec = fake_fd_cloexec,
+    .traced = fake_traced,
 };
 
 /* A draft of a process of that user, with all capabilities for root; cwd and root as given (referenced here), may be NULL. */
@@ -205,8 +205,15 @@ static struct record *fake_draft(uid_t uid, const struct path *dir)
 	struct record *d = record_draft(NULL);
 
 	d->cred = calloc(1, sizeof(*d->cred));
-	*d->cred = (struct cred){.uid = uid, .euid = uid, .suid = uid, .fsuid = uid, .gid = uid, .egid = uid, .sgid = uid,
-				 .fsgid = uid, .bounding = (UINT64_C(1) << 41) - 1};
+	*d->cred = (struct cred){.uid = uid,
+				 .euid = uid,
+				 .suid = uid,
+				 .fsuid = uid,
+				 .gid = uid,
+				 .egid = uid,
+				 .sgid = uid,
+				 .fsgid = uid,
+				 .bounding = (UINT64_C(1) << 41) - 1};
 	if (!uid)
 		d->cred->permitted = d->cred->effective = d->cred->bounding;
 	d->umask = 022;

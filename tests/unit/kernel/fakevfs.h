@@ -72,8 +72,16 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 #define P const struct path *a
 #define N const char *n
 #define F const struct vfile *f
-#define FAKE(proto) int proto { return -ENOSYS; }
-#define FAKE_SIZED(proto) ssize_t proto { return -ENOSYS; }
+#define FAKE(proto)             \
+	int proto               \
+	{                       \
+		return -ENOSYS; \
+	}
+#define FAKE_SIZED(proto)       \
+	ssize_t proto           \
+	{                       \
+		return -ENOSYS; \
+	}
 FAKE(vfs_resolve(C, P, N, int fl, struct path *out))
 FAKE(vfs_getpath(C, P, char *b, size_t s))
 FAKE(vfs_stat(C, P, N, int fl, struct kstat *out))

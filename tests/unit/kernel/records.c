@@ -82,13 +82,16 @@ struct image {
 static struct image good_image(bool dynamic)
 {
 	struct image m = {
-		.eh = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, .e_type = ET_DYN,
-		       .e_machine = EM_X86_64, .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = dynamic ? 3 : 2,
-		       .e_phoff = offsetof(struct image, ph)},
-		.ph = {{.p_type = PT_LOAD, .p_filesz = 100, .p_memsz = 200, .p_align = 4096},
-		       {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W},
-		       {.p_type = PT_INTERP, .p_offset = offsetof(struct image, interp), .p_filesz = 8}},
-		.interp = "/lib/ld",
+	    .eh = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+		   .e_type = ET_DYN,
+		   .e_machine = EM_X86_64,
+		   .e_phentsize = sizeof(Elf64_Phdr),
+		   .e_phnum = dynamic ? 3 : 2,
+		   .e_phoff = offsetof(struct image, ph)},
+	    .ph = {{.p_type = PT_LOAD, .p_filesz = 100, .p_memsz = 200, .p_align = 4096},
+		   {.p_type = PT_GNU_STACK, .p_flags = PF_R | PF_W},
+		   {.p_type = PT_INTERP, .p_offset = offsetof(struct image, interp), .p_filesz = 8}},
+	    .interp = "/lib/ld",
 	};
 	return m;
 }
@@ -106,10 +109,10 @@ Test(binfmt, elf_headers)
 {
 	struct image m = good_image(true);
 
-#define BAD(change)                                          \
-	do {                                                 \
-		m = good_image(true);                        \
-		change;                                      \
+#define BAD(change)                                             \
+	do {                                                    \
+		m = good_image(true);                           \
+		change;                                         \
 		cr_assert_lt(parse(&m, sizeof(m)), 0, #change); \
 	} while (0)
 	cr_assert_eq(parse(&m, sizeof(m)), 0);
@@ -172,15 +175,15 @@ Test(binfmt, scripts)
 
 static struct image static_image, dynamic_image;
 static const struct fake_exec execs[] = {
-	{"/bin/st", &static_image, sizeof(static_image), 0755, 0, false},
-	{"/bin/dyn", &dynamic_image, sizeof(dynamic_image), 0755, 0, false},
-	{"/lib/ld", &static_image, sizeof(static_image), 0755, 0, false},
-	{"/bin/su", &static_image, sizeof(static_image), 04755, 0, false},
-	{"/bin/secret", &static_image, sizeof(static_image), 0711, 0, true},
-	{"/s1", "#!/bin/st -a\n", 13, 0755, 0, false},
-	{"/s2", "#!/s1 -b\n", 9, 0755, 0, false},
-	{"/loop", "#!/loop\n", 8, 0755, 0, false},
-	{"/text", "hello\n", 6, 0755, 0, false},
+    {"/bin/st", &static_image, sizeof(static_image), 0755, 0, false},
+    {"/bin/dyn", &dynamic_image, sizeof(dynamic_image), 0755, 0, false},
+    {"/lib/ld", &static_image, sizeof(static_image), 0755, 0, false},
+    {"/bin/su", &static_image, sizeof(static_image), 04755, 0, false},
+    {"/bin/secret", &static_image, sizeof(static_image), 0711, 0, true},
+    {"/s1", "#!/bin/st -a\n", 13, 0755, 0, false},
+    {"/s2", "#!/s1 -b\n", 9, 0755, 0, false},
+    {"/loop", "#!/loop\n", 8, 0755, 0, false},
+    {"/text", "hello\n", 6, 0755, 0, false},
 };
 
 static void start(uid_t uid)

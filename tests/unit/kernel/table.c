@@ -120,8 +120,12 @@ static void start(uid_t uid)
 
 Test(handlers, hostile_arguments)
 {
-	static const uint64_t values[] = {0, 1, FAKE_BASE, FAKE_BASE + FAKE_SIZE - 1, UINT64_MAX, UINT64_C(0x8000000000000000),
-					  0x7fffffff, 0xffffff9c, 2, 110, 4096, 65537};
+	static const uint64_t values[] = {0,          1,
+					  FAKE_BASE,  FAKE_BASE + FAKE_SIZE - 1,
+					  UINT64_MAX, UINT64_C(0x8000000000000000),
+					  0x7fffffff, 0xffffff9c,
+					  2,          110,
+					  4096,       65537};
 	unsigned seed = 1;
 
 	start(0);
