@@ -68,6 +68,23 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 	return -ENOENT;
 }
 
+/* One AF_UNIX name, if fake_sock is set. */
+static bool fake_sock;
+
+int vfs_sock_key(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY])
+{
+	memset(key, getpid(), VFS_SOCK_KEY);
+	return fake_sock ? 0 : -ENOENT;
+}
+
+int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY])
+{
+	if (fake_sock)
+		return -EEXIST;
+	fake_sock = true;
+	return vfs_sock_key(ctx, base, name, key);
+}
+
 #define C struct vfs_ctx *ctx
 #define P const struct path *a
 #define N const char *n
@@ -111,8 +128,6 @@ FAKE(vfs_setxattr(C, P, F, N, const void *v, size_t s, int fl))
 FAKE(vfs_removexattr(C, P, F, N))
 FAKE(vfs_flock(C, F, int fd, int op, int *rep))
 FAKE(vfs_prepare_lock(C, F, int fd, int *rep))
-FAKE(vfs_sock_bind(C, P, N, uint8_t key[VFS_SOCK_KEY]))
-FAKE(vfs_sock_key(C, P, N, uint8_t key[VFS_SOCK_KEY]))
 #undef C
 #undef P
 #undef N
