@@ -7,7 +7,7 @@
 #include <elf.h>
 #include <string.h>
 
-#define PAGE	  4096ULL
+#define PAGE      4096ULL
 #define TASK_SIZE 0x7ffffffff000ULL
 #define MAX_PHDRS 1170 /* 65536 bytes of them, as Linux has it */
 

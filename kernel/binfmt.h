@@ -19,7 +19,7 @@
 int binfmt_script(const char head[BINPRM_BUF], char interp[BINPRM_BUF], char arg[BINPRM_BUF]) MUST_CHECK;
 
 struct elf_image {
-	bool dynamic;	 /* has PT_INTERP */
+	bool dynamic;    /* has PT_INTERP */
 	bool exec_stack; /* PT_GNU_STACK with PF_X */
 	char interp[PATH_MAX];
 };

@@ -17,7 +17,7 @@
 struct call;
 
 /* A handler's return value: 0 or a count, -errno, or one of these. */
-#define CALL_CONTINUE (INT64_MIN)     /* let the host kernel run the call as it is in the registers */
+#define CALL_CONTINUE  (INT64_MIN)     /* let the host kernel run the call as it is in the registers */
 #define CALL_INSTALLED (INT64_MIN + 1) /* call_return_fd() was used: the descriptor's number is the result */
 
 struct host_ops {
@@ -67,8 +67,8 @@ struct host_ops {
 struct call {
 	int nr;
 	uint64_t args[6];
-	pid_t pid; /* thread id in the supervisor's PID namespace */
-	uint64_t id; /* the notification's id */
+	pid_t pid;          /* thread id in the supervisor's PID namespace */
+	uint64_t id;        /* the notification's id */
 	struct record *rec; /* the process's state at the moment of the call; referenced for the call */
 	struct vfs_ctx ctx; /* set up by the dispatcher from rec: cred, root, cwd, umask */
 	const struct host_ops *ops;

@@ -13,8 +13,8 @@
 #define UID_NONE ((uid_t)-1)
 #define GID_NONE ((gid_t)-1)
 /* CAP_FS_SET and CAP_NFSD_SET's common part, as cap_raise_fs_set() has it. */
-#define CAP_FS_BITS                                                                                                           \
-	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) |                  \
+#define CAP_FS_BITS                                                                                           \
+	(CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | \
 	 CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_LINUX_IMMUTABLE) | CAP_BIT(CAP_MAC_OVERRIDE))
 
 struct cred *cred_dup(const struct cred *c)
@@ -97,6 +97,10 @@ int cred_setresuid(struct cred *c, uid_t r, uid_t e, uid_t s)
 {
 	const struct cred old = *c;
 
+	/* No change leaves a different fsuid alone. */
+	if ((r == UID_NONE || r == c->uid) && (e == UID_NONE || (e == c->euid && e == c->fsuid)) &&
+	    (s == UID_NONE || s == c->suid))
+		return 0;
 	if (!cred_capable(c, CAP_SETUID) && !(one_of(r, c->uid, c->euid, c->suid) && one_of(e, c->uid, c->euid, c->suid) &&
 					      one_of(s, c->uid, c->euid, c->suid)))
 		return -EPERM;
@@ -144,6 +148,9 @@ int cred_setregid(struct cred *c, gid_t r, gid_t e)
 
 int cred_setresgid(struct cred *c, gid_t r, gid_t e, gid_t s)
 {
+	if ((r == GID_NONE || r == c->gid) && (e == GID_NONE || (e == c->egid && e == c->fsgid)) &&
+	    (s == GID_NONE || s == c->sgid))
+		return 0;
 	if (!cred_capable(c, CAP_SETGID) && !(one_of(r, c->gid, c->egid, c->sgid) && one_of(e, c->gid, c->egid, c->sgid) &&
 					      one_of(s, c->gid, c->egid, c->sgid)))
 		return -EPERM;
@@ -161,8 +168,8 @@ bool cred_setfsuid(struct cred *c, uid_t uid)
 {
 	uid_t old = c->fsuid;
 
-	if (uid == UID_NONE || (uid != c->uid && uid != c->euid && uid != c->suid && uid != c->fsuid &&
-				!cred_capable(c, CAP_SETUID)))
+	if (uid == UID_NONE ||
+	    (uid != c->uid && uid != c->euid && uid != c->suid && uid != c->fsuid && !cred_capable(c, CAP_SETUID)))
 		return false;
 	c->fsuid = uid;
 	if (!secure_bit(c, SECURE_NO_SETUID_FIXUP)) {
@@ -176,8 +183,8 @@ bool cred_setfsuid(struct cred *c, uid_t uid)
 
 bool cred_setfsgid(struct cred *c, gid_t gid)
 {
-	if (gid == GID_NONE || (gid != c->gid && gid != c->egid && gid != c->sgid && gid != c->fsgid &&
-				!cred_capable(c, CAP_SETGID)))
+	if (gid == GID_NONE ||
+	    (gid != c->gid && gid != c->egid && gid != c->sgid && gid != c->fsgid && !cred_capable(c, CAP_SETGID)))
 		return false;
 	c->fsgid = gid;
 	return true;
@@ -331,8 +338,7 @@ bool cred_undumpable(const struct cred *old, const struct cred *new_)
 
 bool cred_may_kill(const struct cred *c, const struct cred *t)
 {
-	return c->euid == t->suid || c->euid == t->uid || c->uid == t->suid || c->uid == t->uid ||
-	       cred_capable(c, CAP_KILL);
+	return c->euid == t->suid || c->euid == t->uid || c->uid == t->suid || c->uid == t->uid || cred_capable(c, CAP_KILL);
 }
 
 bool cred_may_ptrace(const struct cred *c, const struct cred *t, bool dumpable, bool realcreds)

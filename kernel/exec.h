@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #define EXEC_CHECKIN_MAGIC UINT64_C(0x5afe5742c0de0001)
-#define EXEC_PLAN_MAX	   8192
+#define EXEC_PLAN_MAX      8192
 /* Five scripts in a row, each with an argument, and the innermost script's name. */
 #define EXEC_MAX_PREFIX 11
 
 struct exec_plan {
-	uint32_t size;	   /* of everything, strings included */
-	int32_t exe_fd;	   /* descriptors in the tracee, close-on-exec; the stub closes them */
+	uint32_t size;     /* of everything, strings included */
+	int32_t exe_fd;    /* descriptors in the tracee, close-on-exec; the stub closes them */
 	int32_t interp_fd; /* -1: statically linked */
 	uint32_t uid, euid, gid, egid;
 	uint32_t secure;     /* AT_SECURE */

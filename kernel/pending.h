@@ -17,13 +17,13 @@
 
 struct pending_exec {
 	atomic_uint refs;
-	pid_t tgid;	   /* who called execve, in the tracees' numbering */
+	pid_t tgid;            /* who called execve, in the tracees' numbering */
 	int exe_fd, interp_fd; /* guarded by task_lock(); -1 when taken */
-	bool used;	   /* guarded by task_lock() */
-	bool private_;	   /* honour the check-in only from stub_ino */
+	bool used;             /* guarded by task_lock() */
+	bool private_;         /* honour the check-in only from stub_ino */
 	uint64_t stub_ino;
 	struct path path; /* of the executable that gets loaded */
-	uint32_t mode;	  /* of it, with the set-id bits that the mount lets count */
+	uint32_t mode;    /* of it, with the set-id bits that the mount lets count */
 	uid_t uid;
 	gid_t gid;
 	bool readable; /* else the process isn't dumpable */

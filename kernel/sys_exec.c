@@ -260,8 +260,7 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old);
 	}
 	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, c->ops->traced(c));
-	draft->dumpable =
-		p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
+	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;
 }

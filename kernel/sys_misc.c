@@ -7,7 +7,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 
-#define CLONE_NEW_BITS                                                                                                        \
+#define CLONE_NEW_BITS \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x80u)
 
 /* CHECK rows that the filter always lets pass: all users of the sandbox are one user of the host and its namespaces bound them. */

@@ -23,10 +23,10 @@
 #include <time.h>
 #include <uthash.h>
 
-#define PREFIX	     "sandbox-"
+#define PREFIX       "sandbox-"
 #define PREFIX_LEN   (sizeof(PREFIX) - 1)
 #define NAME_LEN     (1 + PREFIX_LEN + 2 * VFS_SOCK_KEY) /* of the abstract name, its NUL included */
-#define UN_PATH	     offsetof(struct sockaddr_un, sun_path)
+#define UN_PATH      offsetof(struct sockaddr_un, sun_path)
 #define KEYS_MAX     4096
 #define POLL_STEP_MS 20
 

@@ -15,7 +15,7 @@
 #define STATX_MNT_ID_UNIQUE 0x4000U
 #endif
 #define STAT_FLAGS (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE)
-#define NSEC 1000000000
+#define NSEC       1000000000
 
 /* Rounds down, so that times before 1970 have 0 <= nsec. */
 static void split_ns(int64_t ns, int64_t *sec, int64_t *nsec)

@@ -117,17 +117,17 @@ static int64_t remove_target(struct call *c, struct call_target *t, int namearg)
 }
 
 /* The four calls in their path, link and descriptor forms. */
-#define XATTR_CALL(call_, open_, ...)                                                                                         \
-	int64_t call_(struct call *c)                                                                                         \
-	{                                                                                                                     \
-		AUTO_TARGET struct call_target t = {.hostfd = -1};                                                            \
-		int r = open_;                                                                                                \
-                                                                                                                              \
-		return r < 0 ? r : __VA_ARGS__;                                                                               \
+#define XATTR_CALL(call_, open_, ...)                              \
+	int64_t call_(struct call *c)                              \
+	{                                                          \
+		AUTO_TARGET struct call_target t = {.hostfd = -1}; \
+		int r = open_;                                     \
+                                                                   \
+		return r < 0 ? r : __VA_ARGS__;                    \
 	}
 #define BY_PATH target_at(c, -1, 0, 0, &t)
 #define BY_LINK target_at(c, -1, 0, AT_SYMLINK_NOFOLLOW, &t)
-#define BY_FD	call_target_fd(c, 0, false, &t)
+#define BY_FD   call_target_fd(c, 0, false, &t)
 XATTR_CALL(sys_setxattr, BY_PATH, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))
 XATTR_CALL(sys_lsetxattr, BY_LINK, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))
 XATTR_CALL(sys_fsetxattr, BY_FD, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))

@@ -5,13 +5,15 @@
 #include "kernel/syscall.h"
 
 #define ROW(nr_, name_, ...) [nr_] = {.name = #name_, __VA_ARGS__}
-#define KINDS(...)	     .args = {__VA_ARGS__}
+#define KINDS(...)           .args = {__VA_ARGS__}
 
 static struct syscall_desc table[SYSCALL_MAX] = {
-#define EMULATE(nr, name, h, note_, ...) ROW(nr, name, .verdict = VERDICT_EMULATE, .handler = h, .note = note_, KINDS(__VA_ARGS__)),
-#define CHECK(nr, name, h, note_, ...)	 ROW(nr, name, .verdict = VERDICT_CHECK, .handler = h, .note = note_, KINDS(__VA_ARGS__)),
-#define NATIVE(nr, name, note_, ...)	 ROW(nr, name, .verdict = VERDICT_NATIVE, .note = note_, KINDS(__VA_ARGS__)),
-#define DENY(nr, name, e, note_, ...)	 ROW(nr, name, .verdict = VERDICT_DENY, .err = e, .note = note_, KINDS(__VA_ARGS__)),
+#define EMULATE(nr, name, h, note_, ...) \
+	ROW(nr, name, .verdict = VERDICT_EMULATE, .handler = h, .note = note_, KINDS(__VA_ARGS__)),
+#define CHECK(nr, name, h, note_, ...) \
+	ROW(nr, name, .verdict = VERDICT_CHECK, .handler = h, .note = note_, KINDS(__VA_ARGS__)),
+#define NATIVE(nr, name, note_, ...)  ROW(nr, name, .verdict = VERDICT_NATIVE, .note = note_, KINDS(__VA_ARGS__)),
+#define DENY(nr, name, e, note_, ...) ROW(nr, name, .verdict = VERDICT_DENY, .err = e, .note = note_, KINDS(__VA_ARGS__)),
 #include "kernel/syscalls.def"
 };
 
@@ -64,14 +66,14 @@ int64_t kernel_call(struct call *c)
 	if (d->verdict == VERDICT_NATIVE)
 		return CALL_CONTINUE;
 	c->ctx = (struct vfs_ctx){
-		.cred = &c->rec->vcred,
-		.root = &c->rec->root,
-		.cwd = &c->rec->cwd,
-		.umask = c->rec->umask,
-		.may_block = ctx_may_block,
-		.interrupted = ctx_interrupted,
-		.get_fd = ctx_get_fd,
-		.owner = c,
+	    .cred = &c->rec->vcred,
+	    .root = &c->rec->root,
+	    .cwd = &c->rec->cwd,
+	    .umask = c->rec->umask,
+	    .may_block = ctx_may_block,
+	    .interrupted = ctx_interrupted,
+	    .get_fd = ctx_get_fd,
+	    .owner = c,
 	};
 	c->ops->guest_pids(c, &c->ctx.tgid, &c->ctx.tid);
 	return d->handler(c);

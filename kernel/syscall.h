@@ -16,11 +16,11 @@ enum arg_kind {
 	ARG_UINT,
 	ARG_LONG,
 	ARG_ULONG,
-	ARG_HEX,     /* flags without a printer of their own */
+	ARG_HEX, /* flags without a printer of their own */
 	ARG_SIZE,
-	ARG_OFF,     /* signed 64-bit offset */
-	ARG_MODE,    /* octal */
-	ARG_ID,      /* uid or gid, 32 bits, -1 possible */
+	ARG_OFF,  /* signed 64-bit offset */
+	ARG_MODE, /* octal */
+	ARG_ID,   /* uid or gid, 32 bits, -1 possible */
 	ARG_PID,
 	ARG_SIG,
 	ARG_FD,

@@ -234,11 +234,11 @@ struct record *record_intern(struct record *draft)
 	}
 	draft->id = generations[slot] << INDEX_BITS | slot;
 	draft->vcred = (struct vfs_cred){
-		.uid = draft->cred->fsuid,
-		.gid = draft->cred->fsgid,
-		.caps = draft->cred->effective,
-		.ngroups = draft->cred->ngroups,
-		.groups = draft->cred->groups,
+	    .uid = draft->cred->fsuid,
+	    .gid = draft->cred->fsgid,
+	    .caps = draft->cred->effective,
+	    .ngroups = draft->cred->ngroups,
+	    .groups = draft->cred->groups,
 	};
 	atomic_init(&draft->refs, 2); /* the table's and the caller's */
 	slots[slot] = e;
@@ -313,7 +313,8 @@ void record_collect(void (*each)(void (*mark)(uint64_t id, void *arg), void *arg
 	/* Unlocked: it reads the limits of all processes. What is interned meanwhile has a reference or an age below. */
 	each(mark_one, NULL);
 	pthread_mutex_lock(&table_lock);
-	HASH_ITER (hh, by_key, e, tmp) {
+	HASH_ITER(hh, by_key, e, tmp)
+	{
 		uint64_t slot = e->r.id & (MAX_SLOTS - 1);
 
 		if (e->marked || atomic_load(&e->r.refs) > 1) {

@@ -37,11 +37,11 @@ struct exe {
 struct record {
 	atomic_uint refs;
 	uint64_t id;
-	struct cred *cred; /* owned */
+	struct cred *cred;     /* owned */
 	struct vfs_cred vcred; /* fsuid, fsgid, effective of cred, borrowed groups */
 	struct path cwd, root;
 	mode_t umask;
-	struct exe *exe;             /* owned, may be NULL */
+	struct exe *exe;              /* owned, may be NULL */
 	struct pending_exec *pending; /* referenced, may be NULL */
 	bool dumpable;
 	uint64_t rlim_locks[2], rlim_core[2]; /* as the program sees them */
