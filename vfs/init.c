@@ -22,5 +22,5 @@ void vfs_get_stats(struct vfs_stats *out)
 	*out = (struct vfs_stats){0};
 	dcache_stats(out);
 	inode_stats(out);
-	overlay_stats(out);
+	overlay_get_stats(out);
 }
