@@ -454,6 +454,67 @@ Test(core, cache_is_bounded)
 	cr_assert(n_live < 1200);
 }
 
+/* A read-write bind: the file system is asked unlocked, the tree follows. */
+Test(core, remote_names)
+{
+	struct kstat st;
+	struct path p, q;
+	int fd;
+
+	EQ(vfs_mount_bind(1, "/rw", false, VFS_UPPER_NONE), 0);
+	EQ(vfs_resolve(&ctx, NULL, "/rw/usr", 0, &p), 0);
+	EQ(vfs_resolve(&ctx, NULL, "/rw/usr/include", 0, &q), 0);
+	EQ(vfs_stat(&ctx, &p, "include/stdio.h", 0, &st), 0);
+	EQ(vfs_stat(&ctx, &q, "../link", 0, &st), 0);
+	EQ(vfs_unlink(&ctx, NULL, "/rw/bin/"), -ENOTDIR);
+	EQ(vfs_rmdir(&ctx, NULL, "/rw/usr/include"), -ENOTEMPTY);
+	EQ(vfs_rename(&ctx, NULL, "/rw/usr", NULL, "/rw/usr/include/x", 0), -EINVAL);
+	fd = xopen("/rw/usr", O_RDONLY, 0);
+	cr_assert(fd >= 0);
+	close(fd);
+	EQ(vfs_mount_bind(2, "/ro", true, VFS_UPPER_NONE), 0);
+	EQ(vfs_mkdir(&ctx, NULL, "/ro/x", 0777), -EROFS);
+	EQ(vfs_unlink(&ctx, NULL, "/ro/bin"), -EROFS);
+	EQ(xopen("/ro/bin", O_WRONLY, 0), -EROFS);
+	EQ(xopen("/ro/new", O_CREAT | O_WRONLY, 0666), -EROFS);
+	path_put(&p);
+	path_put(&q);
+	EQ(vfs_mount_special("proc", "/proc", 0), 0);
+	unsigned live = n_live;
+	for (int n = 0; n < 1000; n++)
+		EQ(xstat("/proc/usr/include/stdio.h", &st), 0);
+	cr_assert(n_live < live + 10, "%u", n_live - live);
+}
+
+/* A file's descriptor identifies it while names come and go, and a lower file's is never a writable one. */
+Test(core, exec_and_links)
+{
+	struct vfs_exec x;
+	struct vfile f;
+	int fd;
+
+	EQ(vfs_open_exec(&ctx, NULL, "/bin", 0, &x), 0);
+	cr_assert(x.readable);
+	EQ(vfs_identify(x.fd, &f), 0);
+	EQ(f.kind, VF_FILE);
+	vfile_put(&f);
+	close(x.fd);
+	path_put(&x.path);
+	EQ(vfs_open_exec(&ctx, NULL, "/usr/include/stdio.h", 0, &x), -EACCES);
+	EQ(vfs_open_exec(&ctx, NULL, "/usr", 0, &x), -EACCES);
+	EQ(vfs_open_exec(&ctx, NULL, "/usr/link", AT_SYMLINK_NOFOLLOW, &x), -ELOOP);
+	fd = xopen("/bin", O_RDWR, 0);
+	int fd2 = xopen("/bin", O_RDWR, 0), replace;
+	EQ(vfs_identify(fd, &f), 0);
+	EQ(vfs_flock(&ctx, &f, fd, LOCK_EX, &replace), 0);
+	EQ(replace, -1);
+	EQ(vfs_flock(&ctx, &f, fd2, LOCK_EX | LOCK_NB, &replace), -EWOULDBLOCK);
+	EQ(vfs_flock(&ctx, &f, fd, 77, &replace), -EINVAL);
+	vfile_put(&f);
+	close(fd);
+	close(fd2);
+}
+
 static atomic_bool stop;
 static void *churn(void *arg)
 {

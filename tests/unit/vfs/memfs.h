@@ -61,9 +61,15 @@ static int m_lookup(struct dentry *dir, const char *name, size_t len, const char
 		if (!k || !k->name)
 			return n + 1;
 		vfs_wrlock();
-		struct minode *m = mnew(dir->sb, k->mode, k->target);
+		struct minode *m = (struct minode *)hostobj_find(dir->sb->dev, (uintptr_t)k);
+		if (m) {
+			iget(&m->i); /* one inode for one file, as of every file system */
+		} else {
+			m = mnew(dir->sb, k->mode, k->target);
+			m->low = k;
+			hostobj_add(dir->sb->dev, (uintptr_t)k, &m->i);
+		}
 		vfs_wrunlock();
-		m->low = k;
 		out[n].inode = &m->i;
 		if (!S_ISDIR(k->mode) || !*rest)
 			return n + 1;
@@ -204,6 +210,8 @@ static void m_release(struct inode *inode)
 {
 	struct minode *m = (struct minode *)inode;
 
+	if (m->low)
+		hostobj_del(inode->sb->dev, (uintptr_t)m->low);
 	if (m->fd >= 0) {
 		hostobj_del(m->hdev, m->hino);
 		close(m->fd);
