@@ -186,13 +186,17 @@ static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, c
 
 static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, const char *target, const uint8_t *sock)
 {
+	bool exists;
 	int err;
 
 	do {
 		err = lookup(w);
 		if (err)
 			return err;
-		if (w->d->inode)
+		vfs_rdlock();
+		exists = w->d->inode != NULL;
+		vfs_rdunlock();
+		if (exists)
 			return -EEXIST;
 		if (w->slash && !S_ISDIR(mode))
 			return -ENOENT;
@@ -362,6 +366,7 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 {
 	const struct inode_ops *ops;
 	struct inode *victim;
+	bool mounted;
 	int err;
 
 	if (path_rdonly(&w->dir))
@@ -369,15 +374,17 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 	err = lookup(w);
 	if (err)
 		return err;
-	if (!w->d->inode)
-		return -ENOENT;
-	if (w->slash && !isdir)
-		return S_ISDIR(w->d->inode->mode) ? -EISDIR : -ENOTDIR;
 	/* Checked before prepare(), too: who may not remove shall not make us list. */
 	vfs_rdlock();
-	err = w->d->inode ? may_delete(ctx, w, isdir) : -ENOENT;
+	if (!w->d->inode)
+		err = -ENOENT;
+	else if (w->slash && !isdir)
+		err = S_ISDIR(w->d->inode->mode) ? -EISDIR : -ENOTDIR;
+	else
+		err = may_delete(ctx, w, isdir);
+	mounted = w->d->flags & D_MOUNTPOINT;
 	vfs_rdunlock();
-	if (!err && !(w->d->flags & D_MOUNTPOINT))
+	if (!err && !mounted)
 		err = prepare(w, true);
 	if (err)
 		return err;
