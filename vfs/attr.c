@@ -73,7 +73,9 @@ static void drop_file_caps(struct target *t)
 {
 	const struct inode_ops *o = t->inode->ops;
 
-	if (S_ISREG(t->inode->mode) && o->getxattr && o->setxattr && o->getxattr(t->inode, XATTR_NAME_CAPS, NULL, 0) > 0)
+	/* Only what can be run has use for them, and asking costs a round trip. */
+	if (S_ISREG(t->inode->mode) && (t->inode->mode & 0111) && o->getxattr && o->setxattr &&
+	    o->getxattr(t->inode, XATTR_NAME_CAPS, NULL, 0) > 0)
 		(void)o->setxattr(t->dentry, t->inode, XATTR_NAME_CAPS, NULL, 0, 0);
 }
 

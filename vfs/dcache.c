@@ -305,27 +305,38 @@ void d_instantiate(struct dentry *d, struct inode *inode)
 	changed(d->parent);
 }
 
-/* [W] What is still known below a directory that goes: negative entries and whiteouts. */
-static void drop_children(struct dentry *d)
+static struct dentry *deepest(struct dentry *d)
 {
-	struct dentry *c, *next;
-
-	for (c = TAILQ_FIRST(&d->children); c; c = next) {
-		next = TAILQ_NEXT(c, sibling);
-		d_kill(c);
-	}
+	while (!TAILQ_EMPTY(&d->children))
+		d = TAILQ_FIRST(&d->children);
+	return d;
 }
 
-void d_kill(struct dentry *d)
+/* [W] d has no children. */
+static void kill_one(struct dentry *d)
 {
-	vfs_assert_locked(1);
-	dget(d);
-	drop_children(d);
 	lru_del(d);
 	hash_del(d);
 	d->flags = (d->flags & ~(D_PINNED | D_COMPLETE)) | D_DEAD;
-	if (atomic_fetch_sub(&d->refs, 1) == 1 && d_unwanted(d))
+	if (d_unwanted(d))
 		d_release(d);
+}
+
+/* What is still known below d goes with it: negative entries and whiteouts; all, where the host replaced a directory. Not recursive:
+ * a tracee decides how deep a tree is. */
+void d_kill(struct dentry *d)
+{
+	struct dentry *cur = deepest(d), *parent;
+
+	vfs_assert_locked(1);
+	while (cur != d) {
+		parent = cur->parent;
+		dget(parent);
+		kill_one(cur);
+		atomic_fetch_sub(&parent->refs, 1);
+		cur = deepest(parent);
+	}
+	kill_one(d);
 }
 
 void d_evict(struct dentry *d)
@@ -434,13 +445,6 @@ void d_exchange(struct dentry *a, struct dentry *b)
 	relocate(b, ap, an, al);
 	atomic_fetch_sub(&ap->refs, 1);
 	atomic_fetch_sub(&bp->refs, 1);
-}
-
-static struct dentry *deepest(struct dentry *d)
-{
-	while (!TAILQ_EMPTY(&d->children))
-		d = TAILQ_FIRST(&d->children);
-	return d;
 }
 
 void d_invalidate(struct dentry *d)

@@ -20,7 +20,14 @@ struct place {
 	enum last_type type;
 	bool slash;
 	struct dentry *d; /* referenced, by lookup() */
+	unsigned tries;
 };
+
+/* Each retry means that somebody else got on; still, no tracee shall keep us here for ever. */
+static bool again(struct place *w, int err)
+{
+	return err == -EAGAIN && ++w->tries < 10000;
+}
 
 static void place_put(struct place *w)
 {
@@ -179,13 +186,17 @@ static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, c
 
 static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, const char *target, const uint8_t *sock)
 {
+	bool exists;
 	int err;
 
 	do {
 		err = lookup(w);
 		if (err)
 			return err;
-		if (w->d->inode)
+		vfs_rdlock();
+		exists = w->d->inode != NULL;
+		vfs_rdunlock();
+		if (exists)
 			return -EEXIST;
 		if (w->slash && !S_ISDIR(mode))
 			return -ENOENT;
@@ -194,17 +205,19 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		err = prepare(w, false);
 		if (!err)
 			err = make(ctx, w, mode, rdev, target, sock);
-	} while (err == -EAGAIN);
+	} while (again(w, err));
 	return err;
 }
 
-int create_in(struct vfs_ctx *ctx, const struct path *dir, const char *name, size_t len, mode_t mode, dev_t rdev,
-	      const char *target, const uint8_t *sock)
+int create_in(struct vfs_ctx *ctx, const struct path *dir, const char *name, size_t len, mode_t mode, struct dentry **made)
 {
 	AUTO_PLACE struct place w = {.dir = *dir, .name = name, .len = len};
+	int err;
 
 	path_get(&w.dir);
-	return create_at(ctx, &w, mode, rdev, target, sock);
+	err = create_at(ctx, &w, mode, 0, NULL, NULL);
+	*made = err || is_remote(&w) ? NULL : take_ptr(w.d);
+	return err;
 }
 
 static int create(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev,
@@ -331,7 +344,7 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 				unlock_for(&w);
 			}
 		}
-		if (err != -EAGAIN)
+		if (!again(&w, err))
 			break;
 		err = 0;
 	}
@@ -353,6 +366,7 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 {
 	const struct inode_ops *ops;
 	struct inode *victim;
+	bool mounted;
 	int err;
 
 	if (path_rdonly(&w->dir))
@@ -360,15 +374,17 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 	err = lookup(w);
 	if (err)
 		return err;
-	if (!w->d->inode)
-		return -ENOENT;
-	if (w->slash && !isdir)
-		return S_ISDIR(w->d->inode->mode) ? -EISDIR : -ENOTDIR;
 	/* Checked before prepare(), too: who may not remove shall not make us list. */
 	vfs_rdlock();
-	err = w->d->inode ? may_delete(ctx, w, isdir) : -ENOENT;
+	if (!w->d->inode)
+		err = -ENOENT;
+	else if (w->slash && !isdir)
+		err = S_ISDIR(w->d->inode->mode) ? -EISDIR : -ENOTDIR;
+	else
+		err = may_delete(ctx, w, isdir);
+	mounted = w->d->flags & D_MOUNTPOINT;
 	vfs_rdunlock();
-	if (!err && !(w->d->flags & D_MOUNTPOINT))
+	if (!err && !mounted)
 		err = prepare(w, true);
 	if (err)
 		return err;
@@ -416,7 +432,7 @@ int vfs_unlink(struct vfs_ctx *ctx, const struct path *base, const char *name)
 		return err;
 	do
 		err = remove_at(ctx, &w, false);
-	while (err == -EAGAIN);
+	while (again(&w, err));
 	return err;
 }
 
@@ -439,7 +455,7 @@ int vfs_rmdir(struct vfs_ctx *ctx, const struct path *base, const char *name)
 	}
 	do
 		err = remove_at(ctx, &w, true);
-	while (err == -EAGAIN);
+	while (again(&w, err));
 	return err;
 }
 
@@ -582,6 +598,6 @@ int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname,
 		return -EROFS;
 	do
 		err = rename_at(ctx, &o, &n, flags);
-	while (err == -EAGAIN);
+	while (again(&o, err));
 	return err;
 }

@@ -186,8 +186,9 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 		if (!next.dentry->inode) {
 			/* The name is in the caller's string or in nd.text: both live until nd_end(). */
 			mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
+			struct dentry *made = NULL;
 
-			err = create_in(o->ctx, &nd.path, nd.last, nd.last_len, mode, 0, NULL, NULL);
+			err = create_in(o->ctx, &nd.path, nd.last, nd.last_len, mode, &made);
 			if (err == -EEXIST && !(o->flags & O_EXCL)) {
 				err = 0;
 				nd.p = nd.last; /* somebody was faster: look again */
@@ -195,12 +196,21 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			}
 			if (err)
 				break;
-			o->created = true;
+			if (made) {
+				*out = (struct path){nd.path.mnt, made};
+				o->created = true;
+				break;
+			}
+			/* The host may show another's file by now: without checks only if it's the caller's own. */
 			path_put(&next);
+			nd.trusted = 0;
 			err = walk_last(&nd, true, &next);
 			if (!err && !next.dentry->inode)
 				err = -ENOENT;
 			if (!err) {
+				o->created = next.dentry->inode->uid == o->ctx->cred->uid;
+				if (!o->created)
+					o->flags &= ~(O_CREAT | O_EXCL);
 				*out = next;
 				path_get(out);
 			}

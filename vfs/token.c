@@ -8,7 +8,7 @@
  * - Directories: one inotify watch on the token directory reports the close of each child by name. The token is then reused. A
  *   token has one open at a time, so a report can't belong to a later one. Reports that were lost cost a token, nothing else.
  * - O_PATH descriptors report no close (FMODE_NONOTIFY). But their objects can be unlinked at once: then the inode ends with the last
- *   descriptor, and a watch on it reports IN_DELETE_SELF. Costs about 10 us an open; programs seldom use O_PATH. Without a watch
+ *   descriptor, and a watch on it reports IN_DELETE_SELF. Measured with open and close on tmpfs: 18 to 20 us, a directory 4.3 us; programs seldom use O_PATH. Without a watch
  *   (limit reached) the record stays; MAX_LOST of those, then ENFILE.
  *
  * struct tokens are never freed, only reused: a struct vfile may point to one after its descriptor was closed.

@@ -235,18 +235,20 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 		struct path *next)
 {
 	struct dentry *dir = nd->path.dentry, *d = NULL;
+	bool dead;
 	int err;
 
 	if (!nd->fast)
 		vfs_rdlock();
 	err = cached_child(dir, name, len, &nd->trusted, &d);
+	dead = dir->flags & D_DEAD;
 	if (err && nd->fast)
 		return err;
 	if (!nd->fast) {
 		if (!err && d)
 			dget(d);
 		vfs_rdunlock();
-		if (err || (!d && need && !(dir->flags & D_DEAD))) {
+		if (err || (!d && need && !dead)) {
 			if (!err) {
 				err = lookup_one(&nd->path, name, len, &d);
 				nd->trusted = 0;
