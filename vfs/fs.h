@@ -48,6 +48,7 @@ struct inode {
 };
 #define I_LIVE 1U /* size, blocks and times must be asked for: ops->getattr() */
 #define I_DEAD 2U /* removed directory: no new entries (ENOENT) */
+#define I_LINKABLE 8U /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
 #define I_UPPER 4U /* data is in the upper layer: a writable descriptor of its host object is one of ours */
 
 struct dentry {
@@ -161,7 +162,8 @@ struct inode_ops {
 	/*
 	 * Namespace: [W], or [U] on SB_REMOTE. d is the negative (create...) or positive (unlink...) dentry in the tree whose
 	 * parent is the directory. uid, gid, mode: those of the new inode, final. On [W] the operation itself updates the tree
-	 * (d_instantiate, d_delete, d_move of vfs/dcache.h); on [U] the core does after success.
+	 * (d_instantiate, d_delete, d_move of vfs/dcache.h); on [U] the core does after success. A [W] operation that finds prepare()'s
+	 * work undone returns -EAGAIN: everything is looked up, prepared and checked again.
 	 */
 	int (*mknod)(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *link_target);
 	/* [U] Before any namespace change in dir or of d: anything that may block, such as listing a directory for rmdir or copying
@@ -233,9 +235,8 @@ int filestore_statfs(struct statfs *out);
 
 /* File systems. Each makes a super whose root dentry is ready. */
 int overlay_new(uint32_t export, uint32_t flags, struct super **out); /* upper over the gofer's export */
+void overlay_stats(struct vfs_stats *out); /* copy_ups, copy_up_bytes, upper_bytes, upper_files */
 int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
-/* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
-void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);

@@ -138,9 +138,8 @@ int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d)
 		return -EEXIST;
 	if (S_ISDIR(inode->mode))
 		return -EPERM;
-	if (!inode->nlink && !ov_is(o, OV_TMPFILE))
+	if (!inode->nlink && !(inode->flags & I_LINKABLE))
 		return -ENOENT;
-	ov_clear(o, OV_TMPFILE);
 	ovl_pin(o);
 	inode->nlink++;
 	inode->ctime = vfs_now();
@@ -258,10 +257,8 @@ int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct 
 	filestore_reclaim();
 	vfs_wrlock();
 	r = dir->inode->flags & I_DEAD ? -ENOENT : ovl_new_inode(dir->inode, mode, 0, uid, gid, NULL, &o);
-	if (!r) {
+	if (!r)
 		o->i.nlink = 0;
-		ov_set(o, OV_TMPFILE);
-	}
 	vfs_wrunlock();
 	if (!r)
 		*out = &o->i;
