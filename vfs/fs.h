@@ -235,8 +235,9 @@ int filestore_statfs(struct statfs *out);
 
 /* File systems. Each makes a super whose root dentry is ready. */
 int overlay_new(uint32_t export, uint32_t flags, struct super **out); /* upper over the gofer's export */
-void overlay_stats(struct vfs_stats *out); /* copy_ups, copy_up_bytes, upper_bytes, upper_files */
 int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
+/* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
+void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);

@@ -146,7 +146,7 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out)
 	return r;
 }
 
-void overlay_stats(struct vfs_stats *out)
+void overlay_get_stats(struct vfs_stats *out)
 {
 	struct statfs s;
 

@@ -731,7 +731,7 @@ Test(overlay, memory_stays_flat)
 	cr_expect_lt(rss() - before, 4096, "%ld KiB more", rss() - before);
 	cr_expect_eq(filestore_statfs(&sf), 0);
 	struct vfs_stats st = {0};
-	overlay_stats(&st);
+	overlay_get_stats(&st);
 	cr_expect_leq(st.upper_files, 256);
 }
 
