@@ -698,6 +698,11 @@ Test(overlay, big_directory)
 	cr_expect_not(exists("big"));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define MEASURED 0 /* quarantine and red zones count too */
+#else
+#define MEASURED 1
+#endif
 static long rss(void)
 {
 	long pages = 0, total;
@@ -728,7 +733,7 @@ Test(overlay, memory_stays_flat)
 	cycles(0, 20000);
 	long before = rss();
 	cycles(20000, 220000);
-	cr_expect_lt(rss() - before, 4096, "%ld KiB more", rss() - before);
+	cr_expect(!MEASURED || rss() - before < 4096, "%ld KiB more", rss() - before);
 	cr_expect_eq(filestore_statfs(&sf), 0);
 	struct vfs_stats st = {0};
 	overlay_get_stats(&st);
@@ -753,7 +758,7 @@ Test(overlay, million_files_need_no_descriptors)
 		}
 	}
 	cr_log_warn("%ld bytes a file", (rss() - before) * 1024 / 100000);
-	cr_expect_lt((rss() - before) * 1024 / 100000, 700);
+	cr_expect(!MEASURED || (rss() - before) * 1024 / 100000 < 640); /* with hash tables and host objects */
 }
 
 Test(overlay, tmpfs_limit)
