@@ -27,7 +27,7 @@ static void start(void)
 	mkdirat(base, "lower/d", 0755);
 	mkdirat(base, "lower/d/e", 0755);
 	close(openat(base, "lower/d/e/f", O_CREAT | O_RDWR, 0644));
-	symlinkat("d/e", base, "lower/link");
+	cr_assert_eq(symlinkat("d/e", base, "lower/link"), 0);
 	fake_root = openat(base, "lower", O_RDONLY | O_DIRECTORY);
 	struct vfs_config cfg = {
 	    .procfd = open("/proc", O_PATH | O_DIRECTORY),
