@@ -23,6 +23,14 @@ static void touch_dir(struct dentry *dir)
 	dir->inode->mtime = dir->inode->ctime = vfs_now();
 	d_pin(dir);
 }
+/* A directory gets or loses subdirectories. Link count 1 (btrfs and others) means "not counted" and stays. */
+static void count_subdirs(struct dentry *dir, int delta)
+{
+	struct inode *i = dir->inode;
+
+	if (i->nlink >= 2 && (int64_t)i->nlink + delta >= 2)
+		i->nlink += (uint32_t)delta;
+}
 static int writable(const struct dentry *d)
 {
 	return (d->parent->inode->flags & I_DEAD) ? -ENOENT : 0;
@@ -89,8 +97,7 @@ static void drop_link(struct dentry *d)
 	if (S_ISDIR(i->mode)) {
 		i->nlink = 0;
 		i->flags |= I_DEAD;
-		if (d->parent->inode->nlink > 2)
-			d->parent->inode->nlink--;
+		count_subdirs(d->parent, -1);
 		return; /* the core lets go of the whiteouts in it */
 	}
 	if (i->nlink)
@@ -120,7 +127,7 @@ int ovl_mknod(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid,
 	d_pin(d);
 	if (S_ISDIR(mode)) {
 		d->flags |= D_COMPLETE; /* no lower: new, or opaque in place of one that was removed */
-		dir->nlink++;
+		count_subdirs(d->parent, 1);
 	}
 	touch_dir(d->parent);
 	return 0;
@@ -138,9 +145,8 @@ int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d)
 		return -EEXIST;
 	if (S_ISDIR(inode->mode))
 		return -EPERM;
-	if (!inode->nlink && !ov_is(o, OV_TMPFILE))
+	if (!inode->nlink && !(inode->flags & I_LINKABLE))
 		return -ENOENT;
-	ov_clear(o, OV_TMPFILE);
 	ovl_pin(o);
 	inode->nlink++;
 	inode->ctime = vfs_now();
@@ -205,8 +211,8 @@ static int exchange(struct dentry *a, struct dentry *b)
 	d_exchange(a, b);
 	place(a, has_b);
 	place(b, has_a);
-	da->inode->nlink += (uint32_t)(dir_b - dir_a);
-	db->inode->nlink += (uint32_t)(dir_a - dir_b);
+	count_subdirs(da, dir_b - dir_a);
+	count_subdirs(db, dir_a - dir_b);
 	moved(a);
 	moved(b);
 	return 0;
@@ -241,9 +247,8 @@ int ovl_rename(struct dentry *from, struct dentry *to, unsigned flags)
 	d_move(from, to, leave(from));
 	place(from, has);
 	if (dir && df != dt) {
-		if (df->inode->nlink > 2)
-			df->inode->nlink--;
-		dt->inode->nlink++;
+		count_subdirs(df, -1);
+		count_subdirs(dt, 1);
 	}
 	moved(from);
 	return 0;
@@ -258,10 +263,8 @@ int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct 
 	filestore_reclaim();
 	vfs_wrlock();
 	r = dir->inode->flags & I_DEAD ? -ENOENT : ovl_new_inode(dir->inode, mode, 0, uid, gid, NULL, &o);
-	if (!r) {
+	if (!r)
 		o->i.nlink = 0;
-		ov_set(o, OV_TMPFILE);
-	}
 	vfs_wrunlock();
 	if (!r)
 		*out = &o->i;

@@ -14,6 +14,8 @@
 struct ovl_fd {
 	struct ovl_inode *o;
 	int fd;
+	unsigned users; /* reopening it now, without the mutex */
+	bool doomed;    /* out of the list; the last user closes it */
 	TAILQ_ENTRY(ovl_fd) lru;
 };
 /* Guards the list and every ovl_inode.fd. */
@@ -33,7 +35,7 @@ static unsigned limit(void)
 	return max_fds;
 }
 
-/* The entry leaves the list; the caller closes the descriptor returned, without the mutex. */
+/* The entry leaves the list; the caller closes the descriptor returned (or -1), without the mutex. */
 static int forget(struct ovl_fd *e)
 {
 	int fd = e->fd;
@@ -41,24 +43,40 @@ static int forget(struct ovl_fd *e)
 	TAILQ_REMOVE(&lru, e, lru);
 	e->o->fd = NULL;
 	n_fds--;
+	if (e->users) {
+		e->doomed = true;
+		return -1;
+	}
 	free(e);
 	return fd;
 }
 
 int ovl_fdcache_reopen(struct ovl_inode *o, int flags)
 {
+	AUTO_CLOSE int victim = -1;
+	struct ovl_fd *e;
 	char name[32];
-	int fd = -ENOENT;
+	int fd;
 
 	pthread_mutex_lock(&lock);
-	if (o->fd) {
-		TAILQ_REMOVE(&lru, o->fd, lru);
-		TAILQ_INSERT_HEAD(&lru, o->fd, lru);
-		snprintf(name, sizeof(name), "self/fd/%d", o->fd->fd);
-		/* With the mutex, or the number could be closed and be another file's. A warm open takes a microsecond. */
-		fd = openat(vfs_config()->procfd, name, flags | O_CLOEXEC | O_NOCTTY);
-		if (fd < 0)
-			fd = -errno;
+	e = o->fd;
+	if (e) {
+		TAILQ_REMOVE(&lru, e, lru);
+		TAILQ_INSERT_HEAD(&lru, e, lru);
+		e->users++;
+	}
+	pthread_mutex_unlock(&lock);
+	if (!e)
+		return -ENOENT;
+	/* Without the mutex: release takes it with the tree locked, and the lower may be slow. */
+	snprintf(name, sizeof(name), "self/fd/%d", e->fd);
+	fd = openat(vfs_config()->procfd, name, flags | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		fd = errno == ENOENT ? -EACCES : -errno;
+	pthread_mutex_lock(&lock);
+	if (!--e->users && e->doomed) {
+		victim = e->fd;
+		free(e);
 	}
 	pthread_mutex_unlock(&lock);
 	return fd;

@@ -117,6 +117,8 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	i->gid = gid;
 	i->nlink = S_ISDIR(mode) ? 2 : 1;
 	i->blksize = 4096;
+	if (S_ISDIR(mode))
+		i->size = 4096;
 	if (S_ISCHR(mode) || S_ISBLK(mode))
 		i->rdev = rdev;
 	if (S_ISLNK(mode)) {

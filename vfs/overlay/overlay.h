@@ -72,7 +72,6 @@ struct ovl_fd;
 #define OV_XATTR   8U  /* xattrs holds all of them; the lower's don't count any more */
 #define OV_NOXATTR 16U /* the lower has none */
 #define OV_ORPHAN  32U /* on the orphan list; changed [W] */
-#define OV_TMPFILE 64U /* may be linked though nlink is 0 */
 #define OV_CHARGED 128U
 
 struct ovl_inode {

@@ -293,6 +293,7 @@ Test(overlay, copy_up)
 	AUTO_CLOSE int new = open_("f", O_RDONLY);
 	cr_expect_eq(by_fd(old), by_fd(new), "descriptors of before and after are one inode");
 	AUTO_CLOSE int trunc = open_("f", O_RDWR | O_TRUNC);
+	cr_assert_geq(trunc, 0);
 	cr_expect_eq(stat_("f").size, 0);
 	char buf[8] = "";
 	AUTO_CLOSE int lowfd = openat(fake_root, "f", O_RDONLY);
@@ -481,8 +482,10 @@ Test(overlay, tmpfile_and_link)
 	cr_assert_eq(i->ops->open(NULL, NULL, i, O_RDWR, &fd), 0);
 	cr_assert_eq(write(fd, "tmp", 3), 3);
 	struct dentry *d = D("named");
+	i->flags |= I_LINKABLE; /* the core does */
 	vfs_wrlock();
 	cr_expect_eq(i->ops->link(i, NULL, d), 0);
+	i->flags &= ~I_LINKABLE;
 	vfs_wrunlock();
 	dput(d);
 	iput(i);
@@ -696,6 +699,11 @@ Test(overlay, big_directory)
 	cr_expect_not(exists("big"));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define MEASURED 0 /* quarantine and red zones count too */
+#else
+#define MEASURED 1
+#endif
 static long rss(void)
 {
 	long pages = 0, total;
@@ -726,7 +734,7 @@ Test(overlay, memory_stays_flat)
 	cycles(0, 20000);
 	long before = rss();
 	cycles(20000, 220000);
-	cr_expect_lt(rss() - before, 4096, "%ld KiB more", rss() - before);
+	cr_expect(!MEASURED || rss() - before < 4096, "%ld KiB more", rss() - before);
 	cr_expect_eq(filestore_statfs(&sf), 0);
 	struct vfs_stats st = {0};
 	overlay_get_stats(&st);
@@ -750,8 +758,7 @@ Test(overlay, million_files_need_no_descriptors)
 			cr_assert_geq(fd, 0);
 		}
 	}
-	cr_log_warn("%ld bytes a file", (rss() - before) * 1024 / 100000);
-	cr_expect_lt((rss() - before) * 1024 / 100000, 700);
+	cr_expect(!MEASURED || (rss() - before) * 1024 / 100000 < 640); /* with hash tables and host objects */
 }
 
 Test(overlay, tmpfs_limit)
