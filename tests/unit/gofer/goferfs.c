@@ -7,6 +7,7 @@
 #include "vfs/vfs.h"
 
 #include <criterion/criterion.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -75,7 +76,18 @@ static void start(void)
 	cr_assert_eq(vfs_mount_bind(1, "/mnt", false, VFS_UPPER_NONE), 0);
 }
 
-TestSuite(goferfs, .init = start, .timeout = 30);
+static int rm(const char *p, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(p);
+}
+
+static void stop(void)
+{
+	nftw(root, rm, 16, FTW_DEPTH | FTW_PHYS);
+	nftw(bind_dir, rm, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(goferfs, .init = start, .fini = stop, .timeout = 30);
 
 Test(goferfs, coherent)
 {
@@ -137,6 +149,10 @@ Test(goferfs, coherent)
 	cr_expect_eq(access(on_host("g"), F_OK), -1);
 	cr_expect_eq(vfs_unlink(&ctx, NULL, "/mnt/hard"), 0);
 	cr_expect_eq(vfs_stat(&ctx, NULL, "/mnt/hard", 0, &st), -ENOENT);
+	/* Nameless, but still open: its size is seen to change. */
+	cr_assert_eq(ftruncate(fd, 1234), 0);
+	cr_expect_eq(vfs_fstat(&ctx, &f, fd, &st), 0);
+	cr_expect(st.size == 1234 && st.nlink == 0, "%lld %u", (long long)st.size, st.nlink);
 	close(fd);
 	path_put(&top);
 }
