@@ -572,6 +572,42 @@ Test(wire, random_bytes)
 	cr_expect_str_eq(text, "malformed packet, op 10, 22 bytes");
 }
 
+#define FUZZED 64
+/* Random packets, half of them with a real operation number, on many connections of one live server: it ends by itself, in order. */
+Test(gofer, random_packets_to_a_server)
+{
+	int pairs[FUZZED][2], status;
+	uint8_t b[300];
+	srandom(2);
+	for (int k = 0; k < FUZZED; k++)
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[k]), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		int socks[FUZZED];
+		for (int k = 0; k < FUZZED; k++) {
+			close(pairs[k][0]);
+			socks[k] = pairs[k][1];
+		}
+		_exit(-gofer_serve(exports, 3, socks, FUZZED));
+	}
+	for (int k = 0; k < FUZZED; k++) {
+		close(pairs[k][1]);
+		for (int j = 0; j < 200; j++) {
+			size_t len = 4 + (size_t)random() % (sizeof b - 4);
+			for (size_t x = 0; x < len; x++)
+				b[x] = (uint8_t)(random() % 3 ? 0 : random());
+			if (random() % 2)
+				memcpy(b, &(uint32_t){(uint32_t)random() % OP_COUNT}, 4);
+			if (wire_send(pairs[k][0], b, len, random() % 8 ? -1 : pairs[k][0]))
+				break;
+		}
+		close(pairs[k][0]);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%x", (unsigned)status);
+	cr_expect(alive());
+}
+
 static void *many(void *arg)
 {
 	struct gattr at[4];
