@@ -27,10 +27,11 @@ struct gattr {
 	int64_t atime, mtime, ctime, btime;
 };
 
-/* socks: connected SOCK_SEQPACKET sockets, owned by the client from now on. */
+/* socks: connected SOCK_SEQPACKET sockets, owned by the client after success. Of two or more the last carries no requests: it's the
+ * one to poll. So n = threads + 1. */
 int gofer_client_new(const int *socks, int n, struct gofer **out) MUST_CHECK;
 void gofer_client_free(struct gofer *g);
-/* One of the sockets: readable or hung up means that the gofer died. */
+/* One of the sockets: readable or hung up means that the gofer died. (With a single socket only hung up does.) */
 int gofer_client_pollfd(const struct gofer *g);
 uint64_t gofer_round_trips(const struct gofer *g);
 
@@ -45,7 +46,7 @@ int gofer_walk(struct gofer *g, uint32_t export, const char *path, unsigned skip
 /* Regular files only (else -ENXIO for FIFOs, sockets and devices, -EISDIR, -ELOOP for symlinks). flags: access mode, O_TRUNC,
  * O_APPEND, O_NONBLOCK, O_DIRECT, O_SYNC, O_DSYNC, O_NOATIME. */
 int gofer_open(struct gofer *g, uint32_t export, const char *path, int flags, int *fd, struct gattr *attr) MUST_CHECK;
-/* fn returns false to stop. d_type and ino as getdents64 gives them. */
+/* fn returns false to stop; it runs while a connection is held: it must not call the gofer. d_type and ino as getdents64 gives them. */
 int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
 		  bool (*fn)(void *arg, const char *name, size_t len, uint64_t ino, unsigned char type),
 		  void *arg) MUST_CHECK;

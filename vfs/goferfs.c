@@ -22,6 +22,8 @@
 
 /* So many inodes last opened are kept, else eviction of a name would make the program's descriptor unknown. */
 #define KEEP_OPENED 1024
+/* So many of those keep a descriptor of ours once their last name is removed: attributes can then be asked for by it alone. */
+#define KEEP_UNLINKED 128
 
 struct ginode {
 	struct inode i;
@@ -32,6 +34,8 @@ struct ginode {
 	char *path;  /* last known, as the gofer wants it */
 	char *text;  /* of a symlink */
 	bool hashed; /* in the super's table: false once another object took its number */
+	bool opened;
+	int fd; /* of an unlinked file, or -1; set once, closed by release */
 	UT_hash_handle hh;
 };
 
@@ -42,6 +46,7 @@ struct gsuper {
 	struct ginode *table;
 	struct inode *opened[KEEP_OPENED]; /* referenced; a ring */
 	unsigned next_opened;
+	unsigned unlinked; /* inodes with a descriptor */
 };
 
 static const struct inode_ops goferfs_ops;
@@ -140,7 +145,7 @@ static struct inode *find_inode(struct gsuper *gs, const struct gattr *a, const 
 			free(gi);
 			return NULL;
 		}
-		*gi = (struct ginode){.key = key, .btime = a->btime, .hashed = true, .text = take_ptr(link)};
+		*gi = (struct ginode){.key = key, .btime = a->btime, .hashed = true, .fd = -1, .text = take_ptr(link)};
 		inode_init(&gi->i, &gs->sb, &goferfs_ops, a->mode);
 		gi->i.flags |= I_LIVE;
 		HASH_ADD(hh, gs->table, key, sizeof gi->key, gi);
@@ -156,6 +161,10 @@ static void goferfs_release(struct inode *i)
 {
 	struct ginode *gi = to_ginode(i);
 	unhash(gi);
+	if (gi->fd >= 0) {
+		close(gi->fd);
+		to_gsuper(i->sb)->unlinked--;
+	}
 	free(gi->path);
 	free(gi->text);
 	free(gi);
@@ -212,6 +221,44 @@ static int refresh(struct inode *i, const char *path)
 		set_attr(i, &a);
 	vfs_wrunlock();
 	return err;
+}
+
+/* Attributes of a file without a name by the descriptor that keep_unlinked() left. */
+static int refresh_unlinked(struct inode *i)
+{
+	struct gattr a;
+	vfs_rdlock();
+	int fd = to_ginode(i)->fd;
+	vfs_rdunlock();
+	int err = fd < 0 ? -ESTALE : gofer_fstat(to_gsuper(i->sb)->gofer, fd, &a);
+	if (err)
+		return err;
+	vfs_wrlock();
+	if (same_object(to_ginode(i), &a))
+		set_attr(i, &a);
+	vfs_wrunlock();
+	return 0;
+}
+
+/* Before d loses what may be the last name of a file that the program may have open. Failing costs only fresh attributes later. */
+static void keep_unlinked(const struct dentry *d, const char *path)
+{
+	struct gsuper *gs = to_gsuper(d->sb);
+	AUTO_CLOSE int fd = -1;
+	struct gattr a;
+	vfs_rdlock();
+	const struct inode *i = d->inode;
+	bool want = i && S_ISREG(i->mode) && to_ginode(i)->opened && to_ginode(i)->fd < 0 && gs->unlinked < KEEP_UNLINKED;
+	vfs_rdunlock();
+	if (!want || gofer_open(gs->gofer, gs->export, path, O_RDONLY, &fd, &a))
+		return;
+	vfs_wrlock();
+	struct ginode *gi = d->inode ? to_ginode(d->inode) : NULL;
+	if (gi && gi->fd < 0 && a.nlink == 1 && same_object(gi, &a)) {
+		gi->fd = take_fd(&fd);
+		gs->unlinked++;
+	}
+	vfs_wrunlock();
 }
 
 /* Where to change i: by the name in the tree if there's one, else by where it was last, if it's still there. */
@@ -326,6 +373,8 @@ static int goferfs_getattr(struct vfs_ctx *ctx, struct inode *inode, struct ksta
 	int err = inode_path(inode, path);
 	if (!err)
 		err = refresh(inode, path);
+	if (err == -ESTALE)
+		err = refresh_unlinked(inode);
 	/* Gone or moved by somebody else: what was last known of the object. Only a gofer that's gone is an error. */
 	if (err == -EIO)
 		return err;
@@ -375,6 +424,7 @@ static int goferfs_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *ino
 	}
 	set_attr(inode, &a);
 	struct inode *old = gs->opened[gs->next_opened];
+	to_ginode(inode)->opened = true;
 	iget(inode);
 	gs->opened[gs->next_opened] = inode;
 	gs->next_opened = (gs->next_opened + 1) % KEEP_OPENED;
@@ -468,6 +518,8 @@ static int remove_name(struct dentry *d, bool dir)
 	struct gsuper *gs = to_gsuper(d->sb);
 	char path[PATH_MAX];
 	int err = dentry_path(d, path);
+	if (!err && !dir)
+		keep_unlinked(d, path);
 	return err ? err : gofer_unlink(gs->gofer, gs->export, path, dir);
 }
 
@@ -503,6 +555,8 @@ static int goferfs_rename(struct dentry *from, struct dentry *to, unsigned flags
 	int err = dentry_path(from, a);
 	if (!err)
 		err = dentry_path(to, b);
+	if (!err && !flags)
+		keep_unlinked(to, b);
 	if (!err)
 		err = gofer_rename(gs->gofer, gs->export, a, b, flags);
 	if (err)
