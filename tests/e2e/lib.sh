@@ -2,6 +2,8 @@
 # lib.sh - sourced by every script here. The scratch directory is the current one; $SANDBOX is the program under test.
 set -u
 failures=0
+# Unreadable by its own owner, so an ordinary user could not copy the directory.
+case $PWD in /tmp/sandbox-test.*/w) rm -f secret ;; esac
 fail() {
 	echo "FAIL: $*"
 	failures=$((failures + 1))
