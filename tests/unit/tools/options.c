@@ -6,16 +6,17 @@
 #include <criterion/redirect.h>
 #include <string.h>
 
-static enum options_action parse(struct launch_options *o, char **argv)
+/* argv is copied nowhere and never written to: getopt only permutes, and "+" forbids that. */
+static enum options_action parse(struct launch_options *o, const char *const *argv)
 {
-	static char *env[] = {"A=1", "B=2", "AB=3", NULL};
+	static const char *env[] = {"A=1", "B=2", "AB=3", NULL};
 	int n = 0;
 
 	while (argv[n])
 		n++;
-	return options_parse(n, argv, env, o);
+	return options_parse(n, (char **)argv, (char **)env, o);
 }
-#define PARSE(o, ...) parse(o, (char *[]){"sandbox", __VA_ARGS__, NULL})
+#define PARSE(o, ...) parse(o, (const char *[]){"sandbox", __VA_ARGS__, NULL})
 
 Test(options, the_commands_own_options_are_its_own)
 {
@@ -63,7 +64,7 @@ Test(options, environment_in_order)
 	options_free(&o);
 }
 
-static void refused(char **argv)
+static void refused(const char *const *argv)
 {
 	struct launch_options o;
 
@@ -71,10 +72,10 @@ static void refused(char **argv)
 	parse(&o, argv);
 	exit(0);
 }
-#define REFUSED(name, ...)                                         \
-	Test(refused, name, .exit_code = 125)                      \
-	{                                                          \
-		refused((char *[]){"sandbox", __VA_ARGS__, NULL}); \
+#define REFUSED(name, ...)                                               \
+	Test(refused, name, .exit_code = 125)                            \
+	{                                                                \
+		refused((const char *[]){"sandbox", __VA_ARGS__, NULL}); \
 	}
 REFUSED(nothing, NULL)
 REFUSED(unknown, "--bogus", "true")
