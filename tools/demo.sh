@@ -10,6 +10,10 @@ show() { printf '\n%s$ %s%s\n' "$bold" "$1" "$plain"; }
 state() { stat -c '%n %i %a %s %Y' /etc /etc/passwd /etc/hostname /usr /usr/bin /bin/sh; cksum /etc/passwd; }
 before=$(state)
 
+# The commands below would do harm on a bare host: first see that a write stays inside.
+canary=$(mktemp -u /tmp/sandbox-demo.XXXXXX)
+"$sandbox" --fakeroot -- touch "$canary" && [ ! -e "$canary" ] || { rm -f "$canary"; echo "demo.sh: the sandbox does not isolate" >&2; exit 1; }
+
 show "sandbox -- uname -sm"
 "$sandbox" -- uname -sm
 

@@ -2,6 +2,8 @@
 # lib.sh - sourced by every script here. The scratch directory is the current one; $SANDBOX is the program under test.
 set -u
 failures=0
+# Unreadable by its own owner, so an ordinary user could not copy the directory.
+case $PWD in /tmp/sandbox-test.*/w) rm -f secret ;; esac
 fail() {
 	echo "FAIL: $*"
 	failures=$((failures + 1))
@@ -23,7 +25,11 @@ inside() { "$SANDBOX" --chdir "$PWD" -- "$@"; }
 # the directory as it is: the native run works on a copy at the same path that is put back afterwards.
 same() {
 	local want got rc1 rc2 here=$PWD
-	cp -a . "$here.orig"
+	case $here in
+	/tmp/sandbox-test.*/w) ;;
+	*) echo "same: not in a scratch directory: $here" && exit 1 ;;
+	esac
+	cp -a . "$here.orig" || exit 1
 	want=$("$@" 2>&1 </dev/null)
 	rc1=$?
 	find . -mindepth 1 -delete

@@ -23,7 +23,7 @@ done
 [ "$("$SANDBOX" --help | wc -L)" -le 80 ] || fail "--help is too wide"
 "$SANDBOX" --version | grep -q '^sandbox [0-9]' || fail "--version"
 is 0 "a b|c  d|*|\$HOME|" -- sh -c 'printf "%s|" "$@"' sh "a b" "c  d" "*" '$HOME'
-is 0 "--help" -- echo --help
+is 0 "--help --version" -- printf "%s %s" --help --version
 is 0 "--net host" -- echo --net host
 is 0 "-- x" -- echo -- x
 is 0 "a" sh -c "echo a"

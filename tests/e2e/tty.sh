@@ -3,16 +3,17 @@
 # timeout: 120
 . "$(dirname "$0")/lib.sh"
 need python3
-cat >tty.py <<'P'
+cat >terminal.py <<'P'
 import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 sandbox = sys.argv[1]
 bad = 0
+PROMPT = r"bash-[0-9.]+[#$] "  # bash ignores PS1 of the environment as root
 class Session:
     def __init__(self, *argv):
         self.out = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.environ.update(PS1="prompt> ", TERM="dumb", HISTFILE="")
+            os.environ.update(TERM="dumb", HISTFILE="")
             os.execv(argv[0], argv)
         self.size(24, 80)
     def size(self, r, c):
@@ -50,18 +51,18 @@ s = Session(sandbox, "--", "sh", "-c", "tty; stty size; sleep 30")
 check(s.expect(r"/dev/"), "tty has a name", s); check(s.expect(r"24 80"), "size at the start", s)
 s.send("\x03"); st = s.status(); check(st in (130, -2), f"Ctrl-C ends the command: {st}")
 s = Session(sandbox, "--", "bash", "--norc", "--noprofile", "-i")
-check(s.expect("prompt> "), "prompt", s); check(b"no job control" not in s.out, "job control", s)
-s.send("sleep 100\n"); time.sleep(0.5); s.send("\x03"); check(s.expect("prompt> "), "Ctrl-C ends the job, not the shell", s)
-s.send("sleep 100\n"); time.sleep(0.5); s.send("\x1a"); check(s.expect("Stopped"), "Ctrl-Z stops the job", s)
-s.send("jobs\n"); check(s.expect(r"\[1\]\+ +Stopped"), "jobs", s)
-s.send("bg\n"); s.send("kill %1; wait; echo end''ed\n"); check(s.expect("ended"), "bg, kill", s)
-s.size(50, 132); os.kill(s.pid, signal.SIGWINCH); time.sleep(0.3); s.send("stty size\n"); check(s.expect("50 132"), "resize", s)
-s.send("cat\n"); s.send("line one\n\x04"); check(s.expect("line one\r\nline one"), "end of file", s)
-s.send("test -t 0 && test -t 1 && echo is''atty\n"); check(s.expect("isatty"), "isatty", s)
+check(s.expect(PROMPT), "prompt", s); check(b"no job control" not in s.out, "job control", s)
+s.send("sleep 100\n"); time.sleep(0.5); s.send("\x03"); check(s.expect(PROMPT), "Ctrl-C ends the job, not the shell", s)
+s.send("sleep 100\n"); time.sleep(0.5); s.send("\x1a"); check(s.expect("Stopped"), "Ctrl-Z stops the job", s); s.expect(PROMPT)
+s.send("jobs\n"); check(s.expect(r"\[1\]\+ +Stopped"), "jobs", s); s.expect(PROMPT)
+s.send("bg\n"); s.expect(PROMPT); s.send("kill %1; wait; echo end''ed\n"); check(s.expect("ended\r"), "bg, kill", s); s.expect(PROMPT)
+s.size(50, 132); os.kill(s.pid, signal.SIGWINCH); time.sleep(0.3); s.send("stty size\n"); check(s.expect("50 132"), "resize", s); s.expect(PROMPT)
+s.send("cat\n"); time.sleep(0.5); s.send("line one\n"); check(s.expect("line one\r\nline one"), "cat", s); s.send("\x04"); check(s.expect(PROMPT), "end of file", s)
+s.send("test -t 0 && test -t 1 && echo is''atty\n"); check(s.expect("isatty"), "isatty", s); s.expect(PROMPT)
 s.send("exit 7\n"); st = s.status(); check(st == 7, f"exit status {st}")
 # The whole sandbox as a job of a shell outside.
 s = Session("/bin/bash", "--norc", "--noprofile", "-i")
-s.expect("prompt> ")
+s.expect(PROMPT)
 s.send(f"{sandbox} -- sh -c 'echo beg''in; sleep 2; echo fin''ished'\n"); check(s.expect("begin"), "starts", s)
 time.sleep(0.3); s.send("\x1a"); check(s.expect("Stopped"), "Ctrl-Z stops the sandbox", s)
 s.send("fg\n"); check(s.expect("finished"), "fg goes on", s); s.send("exit\n"); s.status()
@@ -72,5 +73,5 @@ s = Session("/bin/sh", "-c", f"{sandbox} -- sh -c 'stty raw -echo; kill -9 $$' ;
 check(s.expect("0\r\nrestored"), "the terminal's modes are restored", s); s.status()
 sys.exit(bad != 0)
 P
-python3 tty.py "$SANDBOX" || fail "terminal"
+python3 terminal.py "$SANDBOX" || fail "terminal"
 finish

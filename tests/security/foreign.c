@@ -35,6 +35,15 @@ static long x32(void)
 {
 	return syscall(0x40000000L | SYS_getpid) > 0 ? 1 : -1;
 }
+/* The child of a clone that was not refused ends at once. */
+static long try_clone(unsigned long flags, void *stack)
+{
+	long r = syscall(SYS_clone, flags, stack, 0, 0, 0);
+
+	if (r == 0)
+		_exit(0);
+	return r;
+}
 static long x32_open(void)
 {
 	return syscall(0x40000000L | SYS_open, "/etc/passwd", 0) >= 0 ? 1 : -1;
@@ -42,7 +51,7 @@ static long x32_open(void)
 
 int main(int argc, char **argv)
 {
-	char params[512] = {0}, stack[4096];
+	char params[512] = {0};
 
 	CHECK(refused(int80), "i386 calls");
 	CHECK(refused(x32), "x32 getpid");
@@ -67,10 +76,10 @@ int main(int argc, char **argv)
 	DENIED(unshare(CLONE_NEWNS));
 	DENIED(unshare(CLONE_NEWPID));
 	DENIED(syscall(SYS_unshare, 0x500000000UL | CLONE_NEWUSER));
-	DENIED(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
-	DENIED(syscall(SYS_clone, CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0));
-	DENIED(syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0));
-	DENIED(syscall(SYS_clone, CLONE_FS | SIGCHLD, stack + 2048, 0, 0, 0));
+	DENIED(try_clone(CLONE_NEWUSER | SIGCHLD, NULL));
+	DENIED(try_clone(CLONE_NEWNS | SIGCHLD, NULL));
+	DENIED(try_clone(CLONE_PARENT | SIGCHLD, NULL));
+	DENIED(try_clone(CLONE_FS | SIGCHLD, NULL));
 	uint64_t c3[11] = {CLONE_NEWUSER, [4] = SIGCHLD};
 
 	DENIED(syscall(SYS_clone3, c3, sizeof(c3)));
@@ -86,7 +95,6 @@ int main(int argc, char **argv)
 	DENIED(syscall(SYS_uselib, "/lib/x"));
 	DENIED(syscall(SYS_vhangup));
 	DENIED(syscall(SYS_modify_ldt, 1, params, 16));
-	DENIED(syscall(462, 0, 0, 0) ? -1 : 0);
 	DENIED(syscall(9999));
 	DENIED(syscall(-1));
 	DENIED(socket(AF_PACKET, SOCK_RAW, 0));

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for sandbox(1)
+_sandbox() {
+	local cur=${COMP_WORDS[COMP_CWORD]} i=1 w
+	COMPREPLY=()
+	while [ $i -lt "$COMP_CWORD" ]; do
+		w=${COMP_WORDS[i]}
+		case $w in
+		--bind | --ro-bind | --setenv)
+			if [ $((COMP_CWORD - i)) -le 2 ]; then
+				[ "$w" = --setenv ] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				return
+			fi
+			i=$((i + 3)) ;;
+		--root | --overlay | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net)
+			if [ $((COMP_CWORD - i)) -le 1 ]; then
+				case $w in
+				--overlay) mapfile -t COMPREPLY < <(compgen -W "root:memory all:memory none" -- "$cur") ;;
+				--net) mapfile -t COMPREPLY < <(compgen -W "none host" -- "$cur") ;;
+				--root | --chdir | --tmpfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+				--hide) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+				--unsetenv) mapfile -t COMPREPLY < <(compgen -e -- "$cur") ;;
+				esac
+				return
+			fi
+			i=$((i + 2)) ;;
+		--) i=$((i + 1)) && break ;;
+		-*) i=$((i + 1)) ;;
+		*) break ;;
+		esac
+	done
+	if [ $i -lt "$COMP_CWORD" ]; then
+		declare -F _command_offset >/dev/null && _command_offset "$i" || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	elif [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
+			--uid --gid --fakeroot --hostname --net --stats --version --help" -- "$cur")
+	else
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+	fi
+}
+complete -o filenames -F _sandbox sandbox
