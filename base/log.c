@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -40,12 +39,21 @@ void log_msg(const char *fmt, ...)
 	va_end(ap);
 }
 
+static void (*die_hook)(void);
+
+void log_set_die_hook(void (*hook)(void))
+{
+	die_hook = hook;
+}
+
 void die(const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
 	log_va(fmt, ap);
 	va_end(ap);
+	if (die_hook)
+		die_hook();
 	_exit(125);
 }
 

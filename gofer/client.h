@@ -47,7 +47,8 @@ int gofer_walk(struct gofer *g, uint32_t export, const char *path, unsigned skip
 int gofer_open(struct gofer *g, uint32_t export, const char *path, int flags, int *fd, struct gattr *attr) MUST_CHECK;
 /* fn returns false to stop. d_type and ino as getdents64 gives them. */
 int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
-		  bool (*fn)(void *arg, const char *name, size_t len, uint64_t ino, unsigned char type), void *arg) MUST_CHECK;
+		  bool (*fn)(void *arg, const char *name, size_t len, uint64_t ino, unsigned char type),
+		  void *arg) MUST_CHECK;
 /* Attributes of the named children of a directory, in order; mode 0 for one that doesn't exist. links: for symlinks among
  * them nothing is read. n at most 64. */
 int gofer_getattrs(struct gofer *g, uint32_t export, const char *dir, const char *const *names, unsigned n,
@@ -55,8 +56,8 @@ int gofer_getattrs(struct gofer *g, uint32_t export, const char *dir, const char
 /* Attributes of a descriptor that we hold, as the host's own user namespace shows them. */
 int gofer_fstat(struct gofer *g, int fd, struct gattr *attr) MUST_CHECK;
 int gofer_statfs(struct gofer *g, uint32_t export, const char *path, struct statfs *out) MUST_CHECK;
-ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const char *name, void *buf, size_t size)
-	MUST_CHECK;
+ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const char *name, void *buf,
+		       size_t size) MUST_CHECK;
 ssize_t gofer_listxattr(struct gofer *g, uint32_t export, const char *path, char *buf, size_t size) MUST_CHECK;
 
 /* Changes: -EROFS on an export that is read-only. New objects get mode (already masked) and uid:gid where the gofer may. */
@@ -68,12 +69,12 @@ int gofer_link(struct gofer *g, uint32_t export, const char *from, const char *t
 int gofer_unlink(struct gofer *g, uint32_t export, const char *path, bool dir) MUST_CHECK;
 int gofer_rename(struct gofer *g, uint32_t export, const char *from, const char *to, unsigned flags) MUST_CHECK;
 /* valid: GS_ bits. */
-#define GS_MODE 1U
-#define GS_UID 2U
-#define GS_GID 4U
-#define GS_SIZE 8U
-#define GS_ATIME 16U
-#define GS_MTIME 32U
+#define GS_MODE      1U
+#define GS_UID       2U
+#define GS_GID       4U
+#define GS_SIZE      8U
+#define GS_ATIME     16U
+#define GS_MTIME     32U
 #define GS_ATIME_NOW 64U
 #define GS_MTIME_NOW 128U
 struct gsetattr {

@@ -31,12 +31,18 @@ struct front {
 	int slave;     /* pseudo terminal for the command, or -1; also its controlling terminal */
 	int master;    /* ours */
 	bool use_pty[3]; /* which of 0, 1, 2 become the slave */
-	int tty;       /* our own terminal */
+	int tty;       /* our own terminal, a non-blocking open file of our own; or -1 */
+	/* The command starts outside the foreground group of its terminal: we are a background job or part of a pipeline whose other
+	 * parts may use the terminal too. It gets the terminal when it's stopped by SIGTTIN or SIGTTOU. For struct init_config. */
+	bool background;
 };
 /* Looks at descriptors 0, 1, 2; opens a pty pair if needed, with the terminal's size and modes. 0 or -errno. */
 int front_open(struct front *f) MUST_CHECK;
 /* Runs until the supervisor's process has ended: returns the status to exit with. ctl: the socket pair's end. Restores the
- * terminal on every way out, signals included. If the supervisor dies without a word: message, 125. */
+ * terminal on every way out, signals included. If the supervisor dies without a word: message, 125. Doesn't reap the supervisor;
+ * closes none of the descriptors it's given, and keeps f's slave open: so the master has no end that comes and goes.
+ * Signals that are ignored at the call stay ignored; the others are left blocked, as the process is to exit with the status now.
+ * Supervisor and gofer must not be in our process group. */
 int front_run(struct front *f, int ctl, pid_t supervisor);
 
 #endif

@@ -50,6 +50,16 @@ struct host_ops {
 	/* The exec named by name has checked in or was replaced. */
 	void (*exec_done)(struct call *c, const char *name);
 	bool (*is_init)(struct call *c);
+	/* The caller's record as it is now (another thread may have changed it since c->rec), referenced; NULL: it died. */
+	struct record *(*current)(struct call *c);
+	/* A pid of the supervisor's namespace (SO_PEERCRED) -> the tracees' own number of it, or -ESRCH. */
+	pid_t (*guest_pid)(struct call *c, pid_t host);
+	/* The process that the caller's descriptor, a pidfd, stands for, as the tracees number it; -EBADF, -ESRCH. */
+	pid_t (*pidfd_pid)(struct call *c, int fd);
+	/* Close-on-exec of the caller's descriptor: 0, 1 or -EBADF. */
+	int (*fd_cloexec)(struct call *c, int fd);
+	/* Is the caller ptraced by another tracee? Then exec gives no privilege. */
+	bool (*traced)(struct call *c);
 	/* init's report of a stopped (WIFSTOPPED) or finished command: the wait status. */
 	void (*init_report)(struct call *c, int wstatus);
 };
@@ -90,9 +100,45 @@ static inline uint32_t arg_u32(const struct call *c, int i)
 /* A path argument into buf[PATH_MAX]: its length, -EFAULT, -ENAMETOOLONG. */
 ssize_t call_path(struct call *c, int arg, char buf[PATH_MAX]);
 /* dirfd argument -> where a relative name starts. AT_FDCWD gives an empty path (use cwd); otherwise a referenced path of
- * a directory (or of any O_PATH file); -EBADF, -ENOTDIR. Not looked at when name is absolute. */
+ * a directory (or of any O_PATH file; of any file when name is ""); -EBADF, -ENOTDIR. Not looked at when name is absolute. */
 int call_base(struct call *c, int arg, const char *name, struct path *base);
 /* Descriptor argument -> identified; *hostfd is the duplicate, close it. */
 int call_file(struct call *c, int arg, struct vfile *f, int *hostfd);
+
+/* A path that may be NULL or empty: with a NULL pointer and empty_ok the result is "" (statx(2) and others since 6.11). */
+ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_ok);
+
+/*
+ * What a call names: a path, or with AT_EMPTY_PATH and "" a descriptor. Exactly one of call_target_path() and
+ * call_target_file() is not NULL. Released by call_target_put().
+ */
+struct call_target {
+	struct path path;
+	struct vfile file;
+	int hostfd; /* our duplicate, or -1: then path counts */
+};
+/* dirarg: index of the directory descriptor argument, or -1 for the current directory. atflags: as vfs_resolve(). */
+int call_target(struct call *c, int dirarg, const char *name, int atflags, struct call_target *t) MUST_CHECK;
+/* From a descriptor argument. o_path_ok: else O_PATH descriptors are -EBADF, as for fchmod(2). */
+int call_target_fd(struct call *c, int arg, bool o_path_ok, struct call_target *t) MUST_CHECK;
+void call_target_put(struct call_target *t);
+#define AUTO_TARGET __attribute__((cleanup(call_target_put)))
+static inline const struct path *call_target_path(const struct call_target *t)
+{
+	return t->hostfd < 0 ? &t->path : NULL;
+}
+static inline const struct vfile *call_target_file(const struct call_target *t)
+{
+	return t->hostfd < 0 ? NULL : &t->file;
+}
+
+/*
+ * Changes of the process's record. call_change() takes task_lock() and gives a draft of the present record, or NULL with *err
+ * set and the lock not held. The caller edits it and gives it to call_commit(), which interns and stores it, or to
+ * call_abandon(). Both release the lock. privileged: see host_ops.set_record.
+ */
+struct record *call_change(struct call *c, int *err) MUST_CHECK;
+int call_commit(struct call *c, struct record *draft, bool privileged) MUST_CHECK;
+void call_abandon(struct record *draft);
 
 #endif

@@ -69,4 +69,11 @@ size_t record_count(void);
 struct cred *cred_dup(const struct cred *c) MUST_CHECK;
 bool cred_capable(const struct cred *c, int cap);
 
+/* What /proc shows of a process in state r (struct vfs_proc_ops.task_info): paths referenced, groups and prefix borrowed from r, whose
+ * reference goes into info->rec. Dropped by task_info_release(). */
+void task_info_fill(struct record *r, struct vfs_task_info *info);
+void task_info_release(struct vfs_task_info *info);
+/* PTRACE_MODE_READ_FSCREDS of who (a vfs_ctx's credentials) over a process in state t. */
+bool task_may_inspect(const struct vfs_cred *who, const struct record *t);
+
 #endif

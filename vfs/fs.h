@@ -37,10 +37,19 @@ struct inode {
 	uint32_t flags; /* I_ */
 	int64_t size, blocks;
 	int64_t atime, mtime, ctime, btime; /* ns */
-	void *sock; /* VFS_SOCK_KEY bytes of a socket node, or NULL */
+	void *sock; /* VFS_SOCK_KEY bytes of a socket node (malloc), or NULL; freed by the core */
+	uint32_t dirver; /* directory: counts changes of its names [W] */
+	union {
+		struct dirsnap *snap;  /* directory: its names as last listed, vfs/readdir.c */
+		char *link;            /* symlink: its text (malloc) once known; followed without ops->readlink */
+		struct dentry *alias;  /* all others: the name it was last opened by; weak, vfs/dcache.c */
+	};
+	/* The union and sock are the core's: zero at inode_init(), freed before ops->release. A file system may set link. */
 };
 #define I_LIVE 1U /* size, blocks and times must be asked for: ops->getattr() */
 #define I_DEAD 2U /* removed directory: no new entries (ENOENT) */
+#define I_LINKABLE 8U /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
+#define I_UPPER 4U /* data is in the upper layer: a writable descriptor of its host object is one of ours */
 
 struct dentry {
 	atomic_uint refs;
@@ -55,14 +64,18 @@ struct dentry {
 	struct super *sb;
 	struct mount *mounted;   /* D_MOUNTPOINT: what covers it (topmost) */
 	void *fsdata;            /* the file system's: freed by super_ops->dentry_free */
-	char name[];             /* NUL terminated */
+	char *name;              /* NUL terminated; iname or, after a rename to a longer one, from malloc */
+	char iname[];
 };
 #define D_PINNED 1U     /* storage, not cache */
 #define D_WHITEOUT 2U   /* pinned negative: hides a lower name */
 #define D_COMPLETE 4U   /* directory: every existing child is in the tree; a miss is ENOENT */
 #define D_MOUNTPOINT 8U
 #define D_DEAD 16U      /* unhashed by unlink, rmdir or rename over it */
-#define D_REFERENCED 32U /* used since the last LRU turn */
+#define D_REFERENCED 32U /* used since the last LRU turn; the only flag that changes under the lock for reading */
+#define D_HASHED 64U     /* in the hash table and in the parent's list of children (dcache.c) */
+#define D_ONLRU 128U     /* dcache.c */
+#define D_ALIAS 256U     /* dead, owned by its inode as the name that /proc/PID/fd shows; its inode isn't referenced */
 
 /* super flags */
 #define SB_RDONLY 1U      /* EROFS before any operation */
@@ -70,6 +83,7 @@ struct dentry {
 #define SB_NOEXEC 4U
 #define SB_NODEV 8U
 #define SB_DYNAMIC 16U    /* contents change by themselves (proc): nothing is cached */
+#define SB_RWBIND 32U     /* descriptors of its files that we hand out may be writable and are the host's own files */
 
 struct super_ops {
 	/* [U] df. */
@@ -83,6 +97,7 @@ struct super {
 	dev_t dev;
 	const char *type; /* as /proc/mounts names it: "overlay", "tmpfs", "proc"... */
 	struct dentry *root;
+	struct mount *mnt; /* the one mount of this super, set by vfs/mount.c */
 	void *priv;
 };
 
@@ -125,7 +140,11 @@ struct inode_ops {
 	int (*readdir)(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out);
 	/* [U] Link text; at most size bytes, the count or -errno. inode is the link's. ctx for magic links (/proc/self). */
 	ssize_t (*readlink)(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t size);
-	/* [U] Magic link (/proc/PID/fd/N, cwd, root, exe): jumps to an object. -ENOSYS: follow readlink's text. */
+	/*
+	 * [U] Magic link (/proc/PID/fd/N, cwd, root, exe): jumps to an object. -ENOSYS: follow readlink's text. -ENXIO: the object
+	 * has no path in the VFS (pipe, socket, what the user passed in): as a final component, opening it calls the link inode's own
+	 * ops->open (d: the link's), and stat its ops->getattr, which must accept a NULL ctx; anywhere else it's ENOTDIR.
+	 */
 	int (*follow)(struct vfs_ctx *ctx, struct inode *inode, struct path *out);
 	/* [U] For I_LIVE: the present values. */
 	int (*getattr)(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
@@ -144,7 +163,8 @@ struct inode_ops {
 	/*
 	 * Namespace: [W], or [U] on SB_REMOTE. d is the negative (create...) or positive (unlink...) dentry in the tree whose
 	 * parent is the directory. uid, gid, mode: those of the new inode, final. On [W] the operation itself updates the tree
-	 * (d_instantiate, d_delete, d_move of vfs/dcache.h); on [U] the core does after success.
+	 * (d_instantiate, d_delete, d_move of vfs/dcache.h); on [U] the core does after success. A [W] operation that finds prepare()'s
+	 * work undone returns -EAGAIN: everything is looked up, prepared and checked again.
 	 */
 	int (*mknod)(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *link_target);
 	/* [U] Before any namespace change in dir or of d: anything that may block, such as listing a directory for rmdir or copying
@@ -168,7 +188,8 @@ void iput(struct inode *i);        /* not under the lock */
 void iput_locked(struct inode *i); /* [W] */
 /* [R] Child of that name, or NULL; not referenced. */
 struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len);
-/* [W] New child; takes over the inode's reference (NULL: negative); returned unreferenced but in the tree. NULL: no memory. */
+/* [W] New child; takes over the inode's reference (NULL: negative); returned unreferenced but in the tree. NULL: no memory,
+ * and inode and fsdata stay the caller's. An unreferenced, unpinned dentry may be evicted when the lock is dropped. */
 struct dentry *d_add(struct dentry *parent, const char *name, size_t len, struct inode *inode, void *fsdata);
 struct dentry *d_make_root(struct super *sb, struct inode *inode);
 /* [W] Negative becomes positive; takes over the reference. */
@@ -205,10 +226,19 @@ int filestore_stat(uint64_t id, struct kstat *st);                         /* si
 int filestore_utimens(uint64_t id, const struct timespec ts[2]);
 void filestore_free(uint64_t id);                                          /* name is gone; data stays for who has it open */
 int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+uint64_t filestore_dev(void); /* host device of all its files */
+int filestore_truncate(uint64_t id, int64_t size);
+/* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
+bool filestore_busy(uint64_t id);
+/* Not under the lock: gives space of freed files back and readies them for reuse. Cheap when there is nothing to do. */
+void filestore_reclaim(void);
+int filestore_statfs(struct statfs *out);
 
 /* File systems. Each makes a super whose root dentry is ready. */
 int overlay_new(uint32_t export, uint32_t flags, struct super **out); /* upper over the gofer's export */
 int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
+/* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
+void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);

@@ -117,6 +117,7 @@ struct vfs_config {
 	gid_t host_gid;
 	const char *hostname;
 };
+/* Makes token_rw the working directory of the process: inotify_add_watch(2) takes no directory descriptor. Call it once. */
 int vfs_init(const struct vfs_config *cfg) MUST_CHECK;
 const struct vfs_config *vfs_config(void);
 
@@ -158,7 +159,8 @@ int vfs_may_chdir(struct vfs_ctx *ctx, const struct path *p) MUST_CHECK;
 /*
  * open(2), openat2(2) with all RESOLVE_ flags. On success *hostfd is a new descriptor, owned by the caller, whose open file
  * description belongs to this open alone, ready to be given to the tracee (close-on-exec is the caller's affair).
- * Flags unknown to Linux are EINVAL where openat2 says so and ignored for open. May block (FIFO).
+ * Unknown flags are EINVAL if above 32 bits or how->resolve is used, else ignored, and so is mode without O_CREAT or O_TMPFILE: what
+ * openat2 says of those is checked by its handler. May block (FIFO).
  */
 int vfs_open(struct vfs_ctx *ctx, const struct path *base, const char *name, const struct open_how *how,
 	     int *hostfd) MUST_CHECK;

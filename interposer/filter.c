@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* filter.c - installs the programs that filter_gen.c made. */
+#include "interposer/filter.h"
+
+#include "filter_bpf.h"
+
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+int filter_install_tracee(void)
+{
+	struct sock_fprog prog = {ARRAY_SIZE(tracee_filter), (struct sock_filter *)(uintptr_t)tracee_filter};
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int filter_install_supervisor(void)
+{
+	struct sock_fprog prog = {ARRAY_SIZE(supervisor_filter), (struct sock_filter *)(uintptr_t)supervisor_filter};
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) ? -errno : 0;
+}

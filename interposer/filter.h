@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * filter.h - the seccomp filters. Their programs are made at build time by filter_gen.c (libseccomp) from kernel/syscalls.def, so that
+ * starting a sandbox costs no compilation and needs no library.
+ */
+#ifndef INTERPOSER_FILTER_H
+#define INTERPOSER_FILTER_H
+
+#include "base/base.h"
+
+/* init's execve with this pointer is a report: the wait status of the command is the second argument. */
+#define INIT_REPORT_MAGIC UINT64_C(0x5afe5742c0de0002)
+
+/* Directory descriptors that the supervisor may use in *at calls have these numbers, which its filter names. */
+#define FIXED_FD_FIRST 1000
+#define FIXED_FD_LAST 1015
+
+/* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. */
+int filter_install_tracee(void) MUST_CHECK;
+/* The supervisor's own, for all its threads. 0 or -errno. */
+int filter_install_supervisor(void) MUST_CHECK;
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * init.c - the reaping init of the tracees' PID namespace.
+ *
+ * It shares the tracees' namespaces and kernel identity, so it holds nothing that they don't have: no descriptor but, while the command is
+ * in the background, the command's own terminal. All calls are ones the filter lets through natively, except execve and the report.
+ */
+#include "interposer/init.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#define DEFAULT_PATH "/bin:/usr/bin" /* confstr(_CS_PATH), what execvp(3) searches without PATH */
+
+void init_save_signals(struct init_config *cfg)
+{
+	struct sigaction sa;
+
+	sigprocmask(SIG_SETMASK, NULL, &cfg->mask);
+	sigemptyset(&cfg->ignored);
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (!sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_IGN)
+			sigaddset(&cfg->ignored, sig);
+	}
+}
+
+/* A signal that pid 1 has no handler for is dropped when it comes from its own namespace; ignoring covers the ones from above.
+ * SIGCHLD stays at its default: ignored, children would vanish without a status. */
+static void ignore_all(void)
+{
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig != SIGCHLD && sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, SIG_IGN);
+	}
+}
+
+static void restore_signals(const struct init_config *cfg)
+{
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig != SIGKILL && sig != SIGSTOP)
+			signal(sig, sigismember(&cfg->ignored, sig) == 1 ? SIG_IGN : SIG_DFL);
+	}
+	sigprocmask(SIG_SETMASK, &cfg->mask, NULL);
+}
+
+static const char *env_get(char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *env; env++) {
+		if (!strncmp(*env, name, len) && (*env)[len] == '=')
+			return *env + len + 1;
+	}
+	return NULL;
+}
+
+/* One candidate. Returns only when it could not be executed; errno says why. sh_argv has room for argc + 2 pointers. */
+static void try_exec(const struct init_config *cfg, const char *path, char **sh_argv)
+{
+	size_t n = 2;
+
+	execve(path, cfg->argv, cfg->env);
+	if (errno != ENOEXEC)
+		return;
+	sh_argv[0] = (char *)(uintptr_t) "/bin/sh";
+	sh_argv[1] = (char *)(uintptr_t)path;
+	for (char *const *a = cfg->argv + 1; *a; a++)
+		sh_argv[n++] = *a;
+	sh_argv[n] = NULL;
+	execve(sh_argv[0], sh_argv, cfg->env);
+}
+
+/* execvp(3) on env's PATH: goes on after an element that doesn't have the file, remembers EACCES. Returns with errno set. */
+static void search_exec(const struct init_config *cfg, char **sh_argv)
+{
+	const char *name = cfg->argv[0];
+	const char *path = env_get(cfg->env, "PATH");
+	size_t name_len = strlen(name);
+	char buf[PATH_MAX + NAME_MAX + 2];
+	bool denied = false;
+
+	if (!name_len) {
+		errno = ENOENT;
+		return;
+	}
+	if (strchr(name, '/')) {
+		try_exec(cfg, name, sh_argv);
+		return;
+	}
+	if (name_len > NAME_MAX) {
+		errno = ENAMETOOLONG;
+		return;
+	}
+	if (!path)
+		path = DEFAULT_PATH;
+	for (const char *end;; path = end + 1) {
+		end = strchrnul(path, ':');
+		size_t len = (size_t)(end - path);
+		if (len < PATH_MAX) {
+			memcpy(buf, path, len);
+			if (len)
+				buf[len++] = '/'; /* an empty element is the current directory */
+			memcpy(buf + len, name, name_len + 1);
+			try_exec(cfg, buf, sh_argv);
+			if (errno == EACCES)
+				denied = true;
+			else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE && errno != ENODEV &&
+				 errno != ETIMEDOUT)
+				return;
+		}
+		if (!*end)
+			break;
+	}
+	errno = denied ? EACCES : ENOENT;
+}
+
+static _Noreturn void run_command(const struct init_config *cfg, int slave, char **sh_argv)
+{
+	setpgid(0, 0);
+	if (slave >= 0) {
+		/* Ignoring SIGTTOU still, else this would stop us. */
+		if (!cfg->background)
+			tcsetpgrp(slave, getpid());
+		for (int i = 0; i < 3; i++) {
+			if (cfg->use_pty[i])
+				dup2(slave, i);
+		}
+	}
+	/* Descriptors above 2 are what the caller passed on; ours are close-on-exec. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	restore_signals(cfg);
+	search_exec(cfg, sh_argv);
+	int err = errno;
+	log_set_fd(2);
+	log_msg("cannot execute %s: %s", cfg->argv[0], strerror(err));
+	_exit(err == ENOENT ? 127 : 126);
+}
+
+/*
+ * The command was stopped for touching the terminal from the background: makes it the foreground group, before the report, as the front
+ * process continues it only when it is itself in the foreground outside. True when that's done and the slave is no longer needed.
+ */
+static bool give_terminal(int slave, pid_t command, int wstatus)
+{
+	int sig = WSTOPSIG(wstatus);
+
+	if (sig != SIGTTIN && sig != SIGTTOU)
+		return false;
+	if (tcgetpgrp(slave) == getpgrp())
+		tcsetpgrp(slave, getpgid(command));
+	return true;
+}
+
+_Noreturn void init_main(const struct init_config *cfg)
+{
+	int slave = cfg->slave;
+	int wstatus = 0;
+	size_t argc = 0;
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	ignore_all();
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setsid(); /* EPERM: the launcher has done it */
+	if (slave >= 0 && slave < 3)
+		slave = fcntl(slave, F_DUPFD_CLOEXEC, 3);
+	if (slave >= 0 && ioctl(slave, TIOCSCTTY, 0) < 0) {
+		log_msg("cannot make the command's terminal a controlling terminal: %s", strerror(errno));
+		cfg->report(125 << 8);
+		_exit(125);
+	}
+	while (cfg->argv[argc])
+		argc++;
+	char **sh_argv = xcalloc(argc + 2, sizeof(*sh_argv));
+
+	pid_t command = fork();
+	if (!command)
+		run_command(cfg, slave, sh_argv);
+	if (command < 0) {
+		log_msg("cannot start a process: %s", strerror(errno));
+		cfg->report(125 << 8);
+		_exit(125);
+	}
+	if (slave >= 0 && cfg->background) {
+		dup2(slave, 0);
+		slave = 0;
+		close_range(1, ~0U, 0);
+	} else {
+		slave = -1;
+		close_range(0, ~0U, 0);
+	}
+
+	for (;;) {
+		pid_t pid = waitpid(-1, &wstatus, WUNTRACED);
+		if (pid < 0 && errno != EINTR)
+			_exit(125); /* the command can't be lost: ECHILD would mean that someone else reaped it */
+		if (pid != command)
+			continue;
+		if (!WIFSTOPPED(wstatus))
+			break;
+		if (slave >= 0 && give_terminal(slave, command, wstatus)) {
+			close(slave);
+			slave = -1;
+		}
+		cfg->report(wstatus);
+	}
+	cfg->report(wstatus);
+	_exit(WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 128 + WTERMSIG(wstatus));
+}

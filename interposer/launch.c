@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.c - starts gofer and supervisor, each in a process of its own, then becomes the front.
+ *
+ * Who is where:
+ *   front       stays as it is: the user's terminal, signals, exit status
+ *   gofer       forked before any namespace of ours exists, so that it sees ids and files as the host shows them; what it serves are
+ *               detached mounts made beforehand, read-only but for rw binds
+ *   supervisor  cloned into user, PID, mount, IPC, UTS and (unless the host's network was asked for) network namespaces.
+ *               Started by root it runs as one unused uid and its tracees as another.
+ */
+#include "interposer/launch.h"
+
+#include "base/log.h"
+#include "gofer/gofer.h"
+#include "interposer/front.h"
+#include "interposer/init.h"
+#include "interposer/supervisor.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define GOFER_CONNECTIONS 8
+/* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
+ * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
+#define KUID_BASE 0x60000000U
+
+static void write_file(const char *path, const char *text)
+{
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		die("can't write %s: %s", path, strerror(errno));
+}
+
+static bool try_write_file(const char *path, const char *text)
+{
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+static bool have_cap(int cap)
+{
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct d[2] = {{0}};
+	if (syscall(SYS_capget, &h, d))
+		return false;
+	return d[cap / 32].effective & (1U << (cap % 32));
+}
+
+static int send_fds(int sock, const int *fds, int n, const void *data, size_t len)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * 64)];
+		struct cmsghdr align;
+	} u = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (n) {
+		m.msg_control = u.buf;
+		m.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)n);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)n);
+	}
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int recv_fd(int sock, void *data, size_t len)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u = {0};
+	struct iovec iov = {.iov_base = data, .iov_len = len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	if (r <= 0)
+		return r ? -errno : -EPIPE;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -ENODATA;
+	int fd;
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
+}
+
+/* What is exported: the root, then the binds. */
+struct export_request {
+	const char *path;
+	bool ro;
+};
+
+static void open_export_or_die(const struct export_request *r, int *fd)
+{
+	int err = gofer_open_export(r->path, r->ro, fd);
+	if (err == -ENOSYS)
+		die("this kernel lacks open_tree(2) or mount_setattr(2): Linux 5.12 or later is needed (6.1 or later for all)");
+	if (err)
+		die("can't export %s: %s", r->path, strerror(-err));
+}
+
+/* In a process of its own with a user namespace, as an ordinary user may: makes the mounts and sends their descriptors. */
+static _Noreturn void export_helper(int sock, const struct export_request *req, unsigned n)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		die("can't make a user namespace (%s): the sandbox needs them when not started by root; "
+		    "see sysctl user.max_user_namespaces and kernel.apparmor_restrict_unprivileged_userns",
+		    strerror(errno));
+	char map[64];
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof map, "%u %u 1", uid, uid);
+	write_file("/proc/self/uid_map", map);
+	snprintf(map, sizeof map, "%u %u 1", gid, gid);
+	write_file("/proc/self/gid_map", map);
+	for (unsigned i = 0; i < n; i++) {
+		int fd = -1;
+		open_export_or_die(&req[i], &fd);
+		if (send_fds(sock, &fd, 1, "", 1))
+			_exit(125);
+		close(fd);
+	}
+	_exit(0);
+}
+
+static void open_exports(const struct export_request *req, unsigned n, struct gofer_export *out)
+{
+	bool privileged = have_cap(CAP_SYS_ADMIN);
+	int sv[2] = {-1, -1};
+	pid_t helper = -1;
+	if (!privileged) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
+			die("socketpair: %s", strerror(errno));
+		helper = fork();
+		if (helper < 0)
+			die("fork: %s", strerror(errno));
+		if (helper == 0) {
+			close(sv[0]);
+			export_helper(sv[1], req, n);
+		}
+		close(sv[1]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		out[i].ro = req[i].ro;
+		if (privileged) {
+			open_export_or_die(&req[i], &out[i].rootfd);
+		} else {
+			char byte;
+			out[i].rootfd = recv_fd(sv[0], &byte, 1);
+			if (out[i].rootfd < 0) {
+				waitpid(helper, NULL, 0); /* it said why */
+				_exit(125);
+			}
+		}
+	}
+	if (!privileged) {
+		close(sv[0]);
+		waitpid(helper, NULL, 0);
+	}
+}
+
+static int cmp_int(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+	return (x > y) - (x < y);
+}
+
+/* Closes every descriptor but those in keep (sorted here). */
+static void close_others(int *keep, unsigned n)
+{
+	qsort(keep, n, sizeof *keep, cmp_int);
+	unsigned from = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (keep[i] < 0 || (unsigned)keep[i] < from)
+			continue;
+		if ((unsigned)keep[i] > from)
+			syscall(SYS_close_range, from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	syscall(SYS_close_range, from, ~0U, 0);
+}
+
+static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
+{
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		die("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(125);
+	prctl(PR_SET_NAME, "sandbox-gofer");
+	/* Out of the terminal's reach: Ctrl-C is for the command, the gofer ends with its last connection. */
+	setsid();
+	/* Nothing of ours on 0 and 1; 2 stays for messages. */
+	int keep[2 + 256 + GOFER_CONNECTIONS], k = 0;
+	keep[k++] = 2;
+	for (unsigned i = 0; i < n; i++)
+		keep[k++] = exports[i].rootfd;
+	for (int i = 0; i < GOFER_CONNECTIONS; i++)
+		keep[k++] = socks[i];
+	close_others(keep, (unsigned)k);
+	_exit(gofer_serve(exports, n, socks, GOFER_CONNECTIONS));
+}
+
+/* The tracees inherit descriptors that the caller passed on purpose, but never one of a directory: it would be a door to the host. */
+static void check_inherited(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct stat st;
+		int flags = fcntl(fd, F_GETFL);
+		if (flags < 0) {
+			/* A closed standard descriptor must not be taken by one of ours. */
+			int null = open("/dev/null", fd ? O_WRONLY : O_RDONLY);
+			if (null != fd)
+				die("can't open /dev/null: %s", strerror(errno));
+			continue;
+		}
+		if (!fstat(fd, &st) && (S_ISDIR(st.st_mode) || (flags & O_PATH)))
+			die("descriptor %d is a directory or a path: it can't be passed into the sandbox", fd);
+	}
+}
+
+static void write_maps(pid_t pid, bool privileged, uid_t kuid, gid_t kgid, struct supervisor_args *args)
+{
+	char path[64], map[128];
+	snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+	if (privileged) {
+		snprintf(map, sizeof map, "0 %u 1\n1 %u 1\n", kuid, kuid + 1);
+		if (try_write_file(path, map)) {
+			snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+			snprintf(map, sizeof map, "0 %u 1\n1 %u 1\n", kgid, kgid + 1);
+			write_file(path, map);
+			return;
+		}
+		/* In a container whose user namespace doesn't reach so far: one id for both. */
+	}
+	args->two_ids = false;
+	snprintf(map, sizeof map, "0 %u 1\n", geteuid());
+	write_file(path, map);
+	snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
+	write_file(path, "deny");
+	snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+	snprintf(map, sizeof map, "0 %u 1\n", getegid());
+	write_file(path, map);
+}
+
+int sandbox_run(const struct launch_options *opt)
+{
+	struct init_config init = {.argv = opt->argv, .env = opt->env};
+	init_save_signals(&init);
+	check_inherited();
+	/* RLIMIT_NOFILE: gofer and supervisor use all they may; init gives the command what we had. */
+	struct rlimit nofile;
+	getrlimit(RLIMIT_NOFILE, &nofile);
+	struct rlimit all = {nofile.rlim_max, nofile.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &all);
+
+	struct front front;
+	int err = front_open(&front);
+	if (err)
+		die("can't set up a terminal: %s", strerror(-err));
+	init.slave = front.slave;
+	memcpy(init.use_pty, front.use_pty, sizeof init.use_pty);
+	init.background = front.background;
+
+	unsigned n = 1;
+	struct export_request *req = xcalloc(opt->n_mounts + 1, sizeof *req);
+	req[0] = (struct export_request){opt->root, true};
+	for (unsigned i = 0; i < opt->n_mounts; i++)
+		if (opt->mounts[i].kind == MOUNT_BIND)
+			req[n++] = (struct export_request){opt->mounts[i].src, opt->mounts[i].bind != BIND_RW};
+	if (n > 200)
+		die("too many binds (at most 199)");
+	struct gofer_export *exports = xcalloc(n, sizeof *exports);
+	open_exports(req, n, exports);
+	free(req);
+
+	int client[GOFER_CONNECTIONS], server[GOFER_CONNECTIONS];
+	for (int i = 0; i < GOFER_CONNECTIONS; i++) {
+		int sv[2];
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
+			die("socketpair: %s", strerror(errno));
+		client[i] = sv[0];
+		server[i] = sv[1];
+	}
+	pid_t gofer = start_gofer(exports, n, server);
+	for (unsigned i = 0; i < n; i++)
+		close(exports[i].rootfd);
+	for (int i = 0; i < GOFER_CONNECTIONS; i++)
+		close(server[i]);
+	free(exports);
+
+	int ctl[2], ready[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) || pipe2(ready, O_CLOEXEC))
+		die("socketpair: %s", strerror(errno));
+	AUTO_FREE char *cwd = getcwd(NULL, 0);
+	int ngroups = getgroups(0, NULL);
+	AUTO_FREE gid_t *groups = xcalloc((size_t)MAX(ngroups, 1), sizeof *groups);
+	ngroups = getgroups(ngroups, groups);
+	bool privileged = have_cap(CAP_SETUID) && have_cap(CAP_SETGID) && have_cap(CAP_SYS_ADMIN);
+	struct supervisor_args args = {
+	    .opt = opt,
+	    .ctl = ctl[1],
+	    .gofer_socks = client,
+	    .n_gofer_socks = GOFER_CONNECTIONS,
+	    .tty_slave = front.slave,
+	    .init = &init,
+	    .maps_ready = ready[0],
+	    .two_ids = privileged,
+	    .setgroups = privileged,
+	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
+	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
+	    .host_uid = geteuid(),
+	    .host_gid = getegid(),
+	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),
+	    .groups = groups,
+	    .cwd = cwd ? cwd : "/",
+	    .rlim_nofile = {nofile.rlim_cur, nofile.rlim_max},
+	};
+	uid_t kuid = KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
+	/* two_ids is settled by write_maps(), which the child must know of: it reads it with the byte. */
+	unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
+	pid_t sup = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	if (sup < 0)
+		die("can't make namespaces (%s): user namespaces are needed; see sysctl user.max_user_namespaces and "
+		    "kernel.apparmor_restrict_unprivileged_userns",
+		    strerror(errno));
+	if (sup == 0) {
+		close(ctl[0]);
+		close(ready[1]);
+		if (front.master >= 0)
+			close(front.master);
+		bool two;
+		if (read(ready[0], &two, sizeof two) != sizeof two)
+			_exit(125);
+		args.two_ids = two;
+		args.setgroups = two;
+		supervisor_main(&args);
+	}
+	close(ctl[1]);
+	close(ready[0]);
+	for (int i = 0; i < GOFER_CONNECTIONS; i++)
+		close(client[i]);
+	write_maps(sup, privileged, kuid, kuid, &args);
+	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
+		die("the supervisor died at once");
+	close(ready[1]);
+	int status = front_run(&front, ctl[0], sup);
+	/* The supervisor has ended, so the gofer's connections have, too. */
+	waitpid(gofer, NULL, 0);
+	return status;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * live.h - a call of a live tracee: what notify.c and remote.c share.
+ */
+#ifndef INTERPOSER_LIVE_H
+#define INTERPOSER_LIVE_H
+
+#include "interposer/supervisor.h"
+#include "kernel/call.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+/* One a worker thread; its call is the one being handled. */
+struct live {
+	struct call call;
+	bool handed_over; /* live_may_block() was called for this call: another thread has our place */
+	pid_t guest_tgid, guest_tid; /* 0: not asked yet */
+	pthread_t thread;
+	struct live *next, **prev; /* on the list of blocked threads */
+	struct notify_stats stats;
+};
+
+void live_may_block(struct call *c);
+bool live_interrupted(struct call *c);
+bool live_is_init(struct call *c);
+void live_init_report(struct call *c, int wstatus);
+int live_put_fd(struct call *c, int hostfd, int at, bool cloexec);
+void live_flush_stats(struct live *l);
+
+/* The record of a process by the supervisor's pid of it, referenced; NULL when it's gone. */
+struct record *live_record(pid_t pid);
+
+#endif

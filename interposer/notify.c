@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * notify.c - takes notifications, runs their handlers, answers.
+ *
+ * Threads: a few "active" ones sit in RECV or handle a call; the others are parked. Each notification wakes all that wait in RECV, so there are
+ * as few of them as keep the processors busy (measured: one thread 3.7 us a call, 16 waiting threads 32 us). A handler that may block gives its
+ * place to a parked or new thread first (live_may_block), and parks afterwards if there are enough.
+ *
+ * The answer is sent with SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP where the kernel has it (6.6): tracee and worker then run on one CPU in turn.
+ */
+#include "interposer/supervisor.h"
+
+#include "base/log.h"
+#include "interposer/filter.h"
+#include "interposer/front.h"
+#include "interposer/live.h"
+#include "kernel/call.h"
+#include "kernel/exec.h"
+
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+
+/* A tracee can keep this many calls blocked at once (FIFO opens, locks, connects); the next one fails with ENOMEM by its own fault
+ * and hurts this sandbox alone. */
+#define MAX_THREADS 256
+
+static int listener = -1;
+static size_t notif_size, resp_size;
+static int ctl = -1;
+static atomic_int command_pid, exit_status = -1;
+static struct notify_stats totals;
+static pthread_mutex_t totals_mu = PTHREAD_MUTEX_INITIALIZER;
+
+static struct {
+	pthread_mutex_t mu;
+	pthread_cond_t wake;
+	int active, parked, granted, total, target;
+} pool = {.mu = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .target = 1};
+
+/* Threads inside a blocking host call for a tracee. The monitor interrupts those whose tracee has a signal to take or is gone. */
+static struct {
+	pthread_mutex_t mu;
+	pthread_cond_t some;
+	struct live *head;
+	bool running;
+} blocked = {.mu = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER};
+
+bool notify_id_valid(uint64_t id)
+{
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+pid_t notify_command_pid(void)
+{
+	return command_pid;
+}
+
+int notify_exit_status(void)
+{
+	return exit_status;
+}
+
+void notify_set_ctl(int fd)
+{
+	ctl = fd;
+}
+
+void notify_get_stats(struct notify_stats *out)
+{
+	pthread_mutex_lock(&totals_mu);
+	*out = totals;
+	pthread_mutex_unlock(&totals_mu);
+}
+
+static void *worker(void *arg);
+
+static void spawn_locked(void)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, 256 * 1024);
+	if (pool.total < MAX_THREADS && !pthread_create(&t, &attr, worker, NULL)) {
+		pool.total++;
+		pool.active++;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+/* Fills the places of threads that block. */
+static void refill_locked(void)
+{
+	while (pool.active < pool.target) {
+		if (pool.parked > pool.granted) {
+			pool.granted++;
+			pool.active++;
+			pthread_cond_signal(&pool.wake);
+		} else {
+			int before = pool.active;
+			spawn_locked();
+			if (pool.active == before)
+				return;
+		}
+	}
+}
+
+/* EINTR is all that the signal is for: no SA_RESTART. */
+static void on_interrupt(int sig)
+{
+}
+
+static void *monitor(void *arg)
+{
+	long wait_ms = 2;
+	pthread_mutex_lock(&blocked.mu);
+	for (;;) {
+		while (!blocked.head) {
+			wait_ms = 2;
+			pthread_cond_wait(&blocked.some, &blocked.mu);
+		}
+		for (struct live *l = blocked.head; l; l = l->next)
+			if (!notify_id_valid(l->call.id) || remote_signal_pending(l->call.pid))
+				pthread_kill(l->thread, SIGUSR1);
+		pthread_mutex_unlock(&blocked.mu);
+		struct timespec ts = {0, wait_ms * 1000000};
+		nanosleep(&ts, NULL);
+		wait_ms = MIN(wait_ms * 5 / 4 + 1, 40);
+		pthread_mutex_lock(&blocked.mu);
+	}
+	return NULL;
+}
+
+void live_may_block(struct call *c)
+{
+	struct live *l = container_of(c, struct live, call);
+	if (l->handed_over)
+		return;
+	l->handed_over = true;
+	l->thread = pthread_self();
+	pthread_mutex_lock(&blocked.mu);
+	l->next = blocked.head;
+	l->prev = &blocked.head;
+	if (l->next)
+		l->next->prev = &l->next;
+	blocked.head = l;
+	if (!blocked.running) {
+		pthread_t t;
+		blocked.running = !pthread_create(&t, NULL, monitor, NULL);
+	}
+	pthread_cond_signal(&blocked.some);
+	pthread_mutex_unlock(&blocked.mu);
+	pthread_mutex_lock(&pool.mu);
+	pool.active--;
+	refill_locked();
+	pthread_mutex_unlock(&pool.mu);
+}
+
+static void unblock(struct live *l)
+{
+	pthread_mutex_lock(&blocked.mu);
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	pthread_mutex_unlock(&blocked.mu);
+}
+
+/* After a blocking call: back to work if there's a place, else parked. */
+static void rejoin(void)
+{
+	pthread_mutex_lock(&pool.mu);
+	if (pool.active < pool.target) {
+		pool.active++;
+	} else {
+		pool.parked++;
+		while (!pool.granted)
+			pthread_cond_wait(&pool.wake, &pool.mu);
+		pool.granted--;
+		pool.parked--;
+	}
+	pthread_mutex_unlock(&pool.mu);
+}
+
+bool live_interrupted(struct call *c)
+{
+	return !notify_id_valid(c->id) || remote_signal_pending(c->pid);
+}
+
+bool live_is_init(struct call *c)
+{
+	return c->pid == the_place.init_pid;
+}
+
+void live_init_report(struct call *c, int wstatus)
+{
+	if (WIFSTOPPED(wstatus)) {
+		struct front_msg m = {FRONT_STOPPED, wstatus};
+		/* The front being gone is noticed by the main thread. */
+		(void)!send(ctl, &m, sizeof m, MSG_NOSIGNAL);
+	} else {
+		exit_status = wstatus;
+	}
+}
+
+static void send_reply(struct seccomp_notif_resp *resp)
+{
+	/* ENOENT: the tracee was killed meanwhile. */
+	(void)!ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, resp);
+}
+
+/*
+ * Gives the tracee the handler's descriptor and its number as the result. With one syscall (FLAG_SEND) the wake-up isn't the synchronous one and
+ * the tracee answers from another CPU: 30 us. So the blocked tracee's affinity is narrowed to our CPU for the moment of the transfer.
+ */
+static int install(const struct live *l, int hostfd, bool cloexec)
+{
+	struct seccomp_notif_addfd add = {
+	    .id = l->call.id,
+	    .srcfd = (uint32_t)hostfd,
+	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
+	};
+	cpu_set_t old, one;
+	int cpu = sched_getcpu();
+	bool narrowed = false;
+	long size = syscall(SYS_sched_getaffinity, l->call.pid, sizeof old, &old);
+	if (size > 0 && cpu >= 0) {
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		narrowed = !syscall(SYS_sched_setaffinity, l->call.pid, sizeof one, &one);
+	}
+	int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	int err = errno;
+	if (narrowed)
+		syscall(SYS_sched_setaffinity, l->call.pid, (size_t)size, &old);
+	return fd < 0 ? -err : fd;
+}
+
+int live_put_fd(struct call *c, int hostfd, int at, bool cloexec)
+{
+	struct seccomp_notif_addfd add = {
+	    .id = c->id,
+	    .flags = at >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0,
+	    .srcfd = (uint32_t)hostfd,
+	    .newfd = at >= 0 ? (uint32_t)at : 0,
+	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
+	};
+	int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	return fd < 0 ? -errno : fd;
+}
+
+static void handle(struct live *l, const struct seccomp_notif *req, struct seccomp_notif_resp *resp)
+{
+	struct call *c = &l->call;
+	*c = (struct call){
+	    .nr = req->data.nr,
+	    .pid = (pid_t)req->pid,
+	    .id = req->id,
+	    .ops = &live_ops,
+	    .ret_fd = -1,
+	};
+	memcpy(c->args, req->data.args, sizeof c->args);
+	l->handed_over = false;
+	l->guest_tgid = 0;
+	*resp = (struct seccomp_notif_resp){.id = req->id};
+	l->stats.calls++;
+	/* pid 0: a task that our PID namespace doesn't see. Nothing may ever be done to "pid 0", which is ourselves. */
+	if (!req->pid) {
+		resp->error = -EPERM;
+		return;
+	}
+	if (unlikely(execroot_waiting))
+		execroot_called(c->pid);
+	if (c->nr == SYS_execve && c->args[0] == INIT_REPORT_MAGIC && live_is_init(c)) {
+		live_init_report(c, (int)c->args[1]);
+		return;
+	}
+	c->rec = live_record(c->pid);
+	if (!c->rec) {
+		resp->error = -ESRCH;
+		return;
+	}
+	if (unlikely(!command_pid) && !live_is_init(c))
+		command_pid = c->pid;
+	int64_t r = kernel_call(c);
+	if (l->handed_over)
+		unblock(l);
+	if (r == CALL_CONTINUE) {
+		resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		l->stats.continued++;
+	} else if (r == CALL_INSTALLED) {
+		int fd = install(l, c->ret_fd, c->ret_cloexec);
+		close(c->ret_fd);
+		if (fd < 0)
+			resp->error = fd;
+		else
+			resp->val = fd;
+		l->stats.installed++;
+	} else if (r < 0 && r >= -4095) {
+		resp->error = (int)r;
+		l->stats.emulated++;
+	} else {
+		resp->val = r;
+		l->stats.emulated++;
+	}
+	record_put(c->rec);
+}
+
+static void *worker(void *arg)
+{
+	struct seccomp_notif *req = calloc(1, notif_size);
+	struct seccomp_notif_resp *resp = calloc(1, resp_size);
+	struct live *l = calloc(1, sizeof *l);
+	if (!req || !resp || !l)
+		die("out of memory");
+	remote_thread_init();
+	for (;;) {
+		memset(req, 0, sizeof *req);
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, req)) {
+			/* ENOENT: the caller died before we got to it, or (for ever) all tracees have: then init's end is near. */
+			if (errno == ENOENT && exit_status != -1)
+				break;
+			continue;
+		}
+		handle(l, req, resp);
+		send_reply(resp);
+		if ((l->stats.calls & 0xff) == 0 || exit_status != -1)
+			live_flush_stats(l);
+		if (l->handed_over)
+			rejoin();
+	}
+	free(req);
+	free(resp);
+	free(l);
+	return NULL;
+}
+
+void live_flush_stats(struct live *l)
+{
+	pthread_mutex_lock(&totals_mu);
+	totals.calls += l->stats.calls;
+	totals.emulated += l->stats.emulated;
+	totals.continued += l->stats.continued;
+	totals.installed += l->stats.installed;
+	pthread_mutex_unlock(&totals_mu);
+	memset(&l->stats, 0, sizeof l->stats);
+}
+
+int notify_init(int fd)
+{
+	struct seccomp_notif_sizes sizes;
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes))
+		return -errno;
+	notif_size = MAX((size_t)sizes.seccomp_notif, sizeof(struct seccomp_notif));
+	resp_size = MAX((size_t)sizes.seccomp_notif_resp, sizeof(struct seccomp_notif_resp));
+	listener = fd;
+	/* Before 6.6 there's no such flag: everything works, each call costs a wake-up on another CPU (DESIGN: 10 times as much). */
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+	struct sigaction sa = {.sa_handler = on_interrupt};
+	sigaction(SIGUSR1, &sa, NULL);
+	return 0;
+}
+
+int notify_start(void)
+{
+	pthread_mutex_lock(&pool.mu);
+	refill_locked();
+	int started = pool.active;
+	pthread_mutex_unlock(&pool.mu);
+	return started ? 0 : -ENOMEM;
+}

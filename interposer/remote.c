@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * remote.c - struct host_ops on a live tracee: its memory, descriptors, state record, limits, pids.
+ *
+ * All of it works with no capability because we own the tracees' user namespace from its parent. Tracees are named by the thread id that the
+ * notification carries; it can't be reused while the notification is valid, because the thread is waiting for us.
+ */
+#include "interposer/live.h"
+
+#include "base/log.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+/* linux/nsfs.h of 6.11 */
+#ifndef NS_GET_PID_FROM_PIDNS
+#define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
+#define NS_GET_PID_IN_PIDNS _IOR(0xb7, 0x8, int)
+#define NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
+#endif
+#define PIDFD_THREAD_ O_EXCL
+
+#define PIDFD_SLOTS 32
+static __thread struct {
+	pid_t tid;
+	int fd;
+} pidfds[PIDFD_SLOTS];
+static int pidns_fd = -1; /* of the tracees; -1: the ioctls above don't exist here */
+
+void remote_thread_init(void)
+{
+	for (unsigned i = 0; i < PIDFD_SLOTS; i++)
+		pidfds[i].fd = -1;
+}
+
+void remote_init(void)
+{
+	char path[64];
+	snprintf(path, sizeof path, "%d/ns/pid", the_place.init_pid);
+	pidns_fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	if (pidns_fd >= 0 && ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, the_place.init_pid) != 1)
+		close(take_fd(&pidns_fd));
+}
+
+/* --- Memory -------------------------------------------------------------------------------------------------------- */
+
+static int live_read(struct call *c, uint64_t addr, void *buf, size_t len)
+{
+	if (!len)
+		return 0;
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	return process_vm_readv(c->pid, &l, 1, &r, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
+}
+
+static int live_write(struct call *c, uint64_t addr, const void *buf, size_t len)
+{
+	if (!len)
+		return 0;
+	struct iovec l = {(void *)(uintptr_t)buf, len}, r = {(void *)(uintptr_t)addr, len};
+	return process_vm_writev(c->pid, &l, 1, &r, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
+}
+
+static ssize_t live_read_string(struct call *c, uint64_t addr, char *buf, size_t size)
+{
+	size_t done = 0;
+	/* Most strings are short: the first piece is, too. No piece crosses a page, so one that is unmapped behind the NUL does no harm. */
+	size_t piece = 256;
+	while (done < size) {
+		size_t to_page_end = 4096 - ((addr + done) & 4095);
+		size_t n = MIN(MIN(piece, to_page_end), size - done);
+		struct iovec l = {buf + done, n}, r = {(void *)(uintptr_t)(addr + done), n};
+		if (process_vm_readv(c->pid, &l, 1, &r, 1, 0) != (ssize_t)n)
+			return -EFAULT;
+		char *nul = memchr(buf + done, 0, n);
+		if (nul)
+			return nul - buf;
+		done += n;
+		piece = 4096;
+	}
+	return -ENAMETOOLONG;
+}
+
+/* --- Descriptors --------------------------------------------------------------------------------------------------- */
+
+static int pidfd_of(pid_t tid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD_);
+	if (fd >= 0 || errno != EINVAL)
+		return fd;
+	/* Before 6.9 only a leader has one; its descriptor table is the thread's (we let no thread unshare it). */
+	fd = (int)syscall(SYS_pidfd_open, tid, 0);
+	if (fd >= 0)
+		return fd;
+	char path[64], line[256];
+	snprintf(path, sizeof path, "%d/status", tid);
+	AUTO_CLOSE int status = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	FILE *f = status >= 0 ? fdopen(status, "r") : NULL;
+	if (!f)
+		return -1;
+	take_fd(&status);
+	int tgid = 0;
+	while (fgets(line, sizeof line, f))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	fclose(f);
+	return tgid > 0 ? (int)syscall(SYS_pidfd_open, tgid, 0) : -1;
+}
+
+static int live_get_fd(struct call *c, int fd)
+{
+	if (fd < 0)
+		return -EBADF;
+	unsigned slot = (unsigned)c->pid % PIDFD_SLOTS;
+	if (pidfds[slot].tid == c->pid && pidfds[slot].fd >= 0) {
+		int r = (int)syscall(SYS_pidfd_getfd, pidfds[slot].fd, fd, 0);
+		/* ESRCH: the slot was an earlier thread of that number. */
+		if (r >= 0 || errno != ESRCH)
+			return r < 0 ? -EBADF : r;
+	}
+	close_fd_(&pidfds[slot].fd);
+	pidfds[slot].tid = c->pid;
+	pidfds[slot].fd = pidfd_of(c->pid);
+	if (pidfds[slot].fd < 0)
+		return -EBADF;
+	int r = (int)syscall(SYS_pidfd_getfd, pidfds[slot].fd, fd, 0);
+	return r < 0 ? -EBADF : r;
+}
+
+/* --- State ---------------------------------------------------------------------------------------------------------- */
+
+struct record *live_record(pid_t pid)
+{
+	struct rlimit64 {
+		uint64_t cur, max;
+	} lim;
+	if (syscall(SYS_prlimit64, pid, RLIMIT_LOCKS, NULL, &lim))
+		return NULL;
+	return record_find(lim.cur);
+}
+
+static struct record *live_current(struct call *c)
+{
+	return live_record(c->pid);
+}
+
+static void each_live(void (*mark)(uint64_t id, void *arg), void *arg)
+{
+	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!d)
+		die("can't list processes: %s", strerror(errno));
+	struct dirent *e;
+	while ((e = readdir(d))) {
+		uint64_t lim[2];
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 1 && !syscall(SYS_prlimit64, pid, RLIMIT_LOCKS, NULL, lim))
+			mark(lim[0], arg);
+	}
+	closedir(d);
+}
+
+static int live_set_record(struct call *c, struct record *next, bool privileged)
+{
+	static size_t collect_at = 4096;
+	if (privileged && !notify_id_valid(c->id))
+		return -ESRCH;
+	uint64_t lim[2] = {next->id, RLIM_INFINITY};
+	if (syscall(SYS_prlimit64, c->pid, RLIMIT_LOCKS, lim, NULL))
+		return -ESRCH;
+	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
+	if (record_count() > collect_at) {
+		record_collect(each_live);
+		collect_at = MAX(2 * record_count(), (size_t)4096);
+	}
+	return 0;
+}
+
+/* --- Pids ------------------------------------------------------------------------------------------------------------ */
+
+/* The line of /proc/PID/status that starts with key: its last number, that is, the one in the innermost namespace. */
+static pid_t status_last_number(pid_t pid, const char *key)
+{
+	char path[64], buf[4096];
+	snprintf(path, sizeof path, "%d/status", pid);
+	AUTO_CLOSE int fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf - 1);
+	if (n <= 0)
+		return -ESRCH;
+	buf[n] = 0;
+	char *line = strstr(buf, key);
+	char *end = line ? strchr(line, '\n') : NULL;
+	if (!end)
+		return -ESRCH;
+	*end = 0;
+	char *tab = strrchr(line, '\t');
+	return tab ? (pid_t)strtol(tab + 1, NULL, 10) : -ESRCH;
+}
+
+static void live_guest_pids(struct call *c, pid_t *tgid, pid_t *tid)
+{
+	struct live *l = container_of(c, struct live, call);
+	if (!l->guest_tgid) {
+		if (pidns_fd >= 0) {
+			l->guest_tid = ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, c->pid);
+			l->guest_tgid = ioctl(pidns_fd, NS_GET_TGID_IN_PIDNS, c->pid);
+		} else {
+			l->guest_tid = status_last_number(c->pid, "NSpid:");
+			l->guest_tgid = status_last_number(c->pid, "NStgid:");
+		}
+	}
+	*tgid = l->guest_tgid;
+	*tid = l->guest_tid;
+}
+
+pid_t remote_host_pid(pid_t guest)
+{
+	if (guest <= 0)
+		return -ESRCH;
+	if (pidns_fd >= 0) {
+		int pid = ioctl(pidns_fd, NS_GET_PID_FROM_PIDNS, guest);
+		return pid > 0 ? pid : -ESRCH;
+	}
+	AUTO_CLOSE int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!d)
+		return -ESRCH;
+	take_fd(&fd);
+	pid_t found = -ESRCH;
+	struct dirent *e;
+	while (found < 0 && (e = readdir(d))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 1 && status_last_number(pid, "NSpid:") == guest)
+			found = pid;
+	}
+	closedir(d);
+	return found;
+}
+
+static pid_t live_host_pid(struct call *c, pid_t guest)
+{
+	return remote_host_pid(guest);
+}
+
+static struct record *live_record_of(struct call *c, pid_t guest)
+{
+	pid_t pid = remote_host_pid(guest);
+	return pid > 0 ? live_record(pid) : NULL;
+}
+
+static int live_rlimit(struct call *c, pid_t guest, int resource, const uint64_t new_[2], uint64_t old[2])
+{
+	pid_t pid = guest ? remote_host_pid(guest) : c->pid;
+	if (pid <= 0)
+		return -ESRCH;
+	return syscall(SYS_prlimit64, pid, resource, new_, old) ? -errno : 0;
+}
+
+/* Hex value of a signal mask's line in /proc/PID/status. */
+static uint64_t status_mask(const char *status, const char *key)
+{
+	const char *p = strstr(status, key);
+	return p ? strtoull(p + strlen(key), NULL, 16) : 0;
+}
+
+bool remote_signal_pending(pid_t pid)
+{
+	char path[64], buf[4096];
+	snprintf(path, sizeof path, "%d/status", pid);
+	AUTO_CLOSE int fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof buf - 1);
+	if (n <= 0)
+		return true;
+	buf[n] = 0;
+	uint64_t pending = status_mask(buf, "SigPnd:\t") | status_mask(buf, "ShdPnd:\t");
+	return pending & ~status_mask(buf, "SigBlk:\t");
+}
+
+/* --- execve ---------------------------------------------------------------------------------------------------------- */
+
+static int live_exec_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
+{
+	return execroot_prepare(name, c->pid, private_, stub_ino);
+}
+
+static void live_exec_done(struct call *c, const char *name)
+{
+	execroot_done(c->pid);
+}
+
+static uint64_t live_exec_running(struct call *c)
+{
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof path, "%d/exe", c->pid);
+	return fstatat(the_place.procfd, path, &st, 0) ? 0 : st.st_ino;
+}
+
+const struct host_ops live_ops = {
+    .read = live_read,
+    .write = live_write,
+    .read_string = live_read_string,
+    .get_fd = live_get_fd,
+    .put_fd = live_put_fd,
+    .set_record = live_set_record,
+    .current = live_current,
+    .guest_pids = live_guest_pids,
+    .host_pid = live_host_pid,
+    .rlimit = live_rlimit,
+    .record_of = live_record_of,
+    .may_block = live_may_block,
+    .interrupted = live_interrupted,
+    .exec_prepare = live_exec_prepare,
+    .exec_running = live_exec_running,
+    .exec_done = live_exec_done,
+    .is_init = live_is_init,
+    .init_report = live_init_report,
+};

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * supervisor.c - the supervisor's process from its first instruction to its end.
+ *
+ * Order matters: surroundings and init while there's still a root and capabilities; then both go; then the filter of our own; only then does the
+ * first instruction of the command run.
+ */
+#include "interposer/supervisor.h"
+
+#include "base/log.h"
+#include "gofer/client.h"
+#include "interposer/filter.h"
+#include "interposer/front.h"
+#include "interposer/live.h"
+#include "kernel/task.h"
+#include "vfs/vfs.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+struct place the_place;
+static int ctl_fd = -1;
+
+static void tell_front(uint32_t event, int status)
+{
+	struct front_msg m = {event, status};
+	/* A front that is gone takes us with it (PR_SET_PDEATHSIG, and its end of the socket is polled). */
+	(void)!send(ctl_fd, &m, sizeof m, MSG_NOSIGNAL);
+}
+
+static void on_die(void)
+{
+	tell_front(FRONT_FAILED, 125);
+}
+
+static void take_ids(const struct supervisor_args *args)
+{
+	if (args->setgroups && setgroups(0, NULL))
+		die("setgroups: %s", strerror(errno));
+	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		die("can't take on the supervisor's id: %s", strerror(errno));
+	/* After the ids: changing them clears it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Changing ids has cleared this, too; init, our child, must be one whose /proc files are ours. */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+static struct record *first_record(const struct supervisor_args *args, const struct path *root)
+{
+	struct record *r = record_draft(NULL);
+	size_t n = (size_t)MIN(args->ngroups, 65536);
+	struct cred *cred = calloc(1, sizeof *cred + n * sizeof(gid_t));
+	if (!r || !cred)
+		die("out of memory");
+	cred->uid = cred->euid = cred->suid = cred->fsuid = args->uid;
+	cred->gid = cred->egid = cred->sgid = cred->fsgid = args->gid;
+	cred->ngroups = (int)n;
+	if (n)
+		memcpy(cred->groups, args->groups, n * sizeof(gid_t));
+	/* What root has in a container: everything of a namespace of its own. */
+	uint64_t all = CAP_BIT(CAP_LAST_CAP + 1) - 1;
+	cred->bounding = all;
+	if (!args->uid)
+		cred->permitted = cred->effective = all;
+	free(r->cred);
+	r->cred = cred;
+	r->root = *root;
+	path_get(root);
+	r->cwd = *root;
+	path_get(root);
+	r->umask = umask(022);
+	r->dumpable = true;
+	r->rlim_locks[0] = r->rlim_locks[1] = RLIM_INFINITY;
+	r->rlim_core[0] = 0;
+	r->rlim_core[1] = RLIM_INFINITY;
+	return r;
+}
+
+/* The draft's view, for setting up. */
+static struct vfs_ctx ctx_of(const struct record *r, struct vfs_cred *cred)
+{
+	*cred = (struct vfs_cred){
+	    .uid = r->cred->fsuid,
+	    .gid = r->cred->fsgid,
+	    .caps = r->cred->effective,
+	    .ngroups = r->cred->ngroups,
+	    .groups = r->cred->groups,
+	};
+	return (struct vfs_ctx){.cred = cred, .root = &r->root, .cwd = &r->cwd, .umask = r->umask};
+}
+
+static void choose_cwd(const struct supervisor_args *args, struct record *r)
+{
+	struct vfs_cred cred;
+	struct vfs_ctx ctx = ctx_of(r, &cred);
+	struct path p = {0};
+	const char *want = args->opt->chdir ? args->opt->chdir : args->cwd;
+	int err = vfs_resolve(&ctx, NULL, want, 0, &p);
+	if (!err)
+		err = vfs_may_chdir(&ctx, &p);
+	if (err) {
+		path_put(&p);
+		if (args->opt->chdir)
+			die("can't change to directory %s inside: %s", want, strerror(-err));
+		return; /* the caller's directory doesn't exist inside: "/" */
+	}
+	path_put(&r->cwd);
+	r->cwd = p;
+}
+
+static void mount_special(const char *type, const char *dst, uint64_t size, bool optional)
+{
+	int err = vfs_mount_special(type, dst, size);
+	if (err && !(optional && (err == -ENOENT || err == -EROFS || err == -ENOTDIR)))
+		die("can't mount %s on %s inside: %s", type, dst, strerror(-err));
+}
+
+static void mount_all(const struct launch_options *opt)
+{
+	bool none = opt->overlay == OVERLAY_NONE;
+	int err = vfs_mount_root(none ? VFS_UPPER_NONE : VFS_UPPER_MEMORY);
+	if (err)
+		die("can't mount the root %s: %s", opt->root, strerror(-err));
+	/* Without an overlay a missing mount point can't be made: a root that has no /proc then goes without. */
+	mount_special("proc", "/proc", 0, none);
+	mount_special("dev", "/dev", 0, none);
+	mount_special("devpts", "/dev/pts", 0, none);
+	mount_special("tmpfs", "/dev/shm", 0, none);
+	mount_special("sys", "/sys", 0, none);
+	uint32_t export = 1;
+	for (unsigned i = 0; i < opt->n_mounts; i++) {
+		const struct launch_mount *m = &opt->mounts[i];
+		bool ro = m->bind == BIND_RO, cow = !ro && opt->overlay == OVERLAY_ALL_MEMORY;
+		switch (m->kind) {
+		case MOUNT_BIND:
+			err = vfs_mount_bind(export++, m->dst, ro, cow ? VFS_UPPER_MEMORY : VFS_UPPER_NONE);
+			break;
+		case MOUNT_TMPFS:
+			err = vfs_mount_special("tmpfs", m->dst, 0);
+			break;
+		case MOUNT_HIDE:
+			err = vfs_hide(m->dst);
+			break;
+		}
+		if (err)
+			die("can't mount on %s inside: %s", m->dst, strerror(-err));
+	}
+}
+
+static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
+{
+	const struct place *p = &the_place;
+	const struct launch_options *opt = args->opt;
+	char hostname[256] = "sandbox";
+	if (opt->hostname)
+		snprintf(hostname, sizeof hostname, "%s", opt->hostname);
+	else
+		gethostname(hostname, sizeof hostname - 1);
+	struct vfs_config cfg = {
+	    .gofer = gofer,
+	    .procfd = p->procfd,
+	    .guest_procfd = p->guest_procfd,
+	    .devptsfd = p->devptsfd,
+	    .sysfd = p->sysfd,
+	    .dev_null = p->dev_null,
+	    .dev_zero = p->dev_zero,
+	    .dev_full = p->dev_full,
+	    .dev_random = p->dev_random,
+	    .dev_urandom = p->dev_urandom,
+	    .token_rw = p->token_rw,
+	    .token_ro = p->token_ro,
+	    .filestore = p->filestore,
+	    .tracee_kuid = p->tracee_kuid,
+	    .tracee_kgid = p->tracee_kgid,
+	    .fakeroot = opt->fakeroot,
+	    .host_uid = args->host_uid,
+	    .host_gid = args->host_gid,
+	    .hostname = hostname,
+	};
+	int err = vfs_init(&cfg);
+	if (err)
+		die("can't set up the file system: %s", strerror(-err));
+	mount_all(opt);
+	if (the_place.sysfd >= 0)
+		close(take_fd(&the_place.sysfd));
+}
+
+static void print_stats(const struct gofer *gofer)
+{
+	struct notify_stats n;
+	struct vfs_stats v;
+	struct rusage u;
+	notify_get_stats(&n);
+	vfs_get_stats(&v);
+	getrusage(RUSAGE_SELF, &u);
+	log_msg("calls answered: %" PRIu64 " emulated, %" PRIu64 " with a descriptor, %" PRIu64 " checked and continued",
+		n.emulated, n.installed, n.continued);
+	log_msg("cache: %" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " evicted; %" PRIu64 " dentries, %" PRIu64 " inodes",
+		v.dcache_hits, v.dcache_misses, v.dcache_evicted, v.dentries, v.inodes);
+	log_msg("gofer: %" PRIu64 " round trips; copy-ups: %" PRIu64 ", %" PRIu64 " bytes; upper: %" PRIu64 " files, %" PRIu64
+		" bytes",
+		gofer_round_trips(gofer), v.copy_ups, v.copy_up_bytes, v.upper_files, v.upper_bytes);
+	log_msg("supervisor: %ld KiB peak memory, %ld.%03ld s user, %ld.%03ld s system", u.ru_maxrss, (long)u.ru_utime.tv_sec,
+		(long)u.ru_utime.tv_usec / 1000, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec / 1000);
+}
+
+static void on_front(const struct front_msg *m)
+{
+	pid_t pid = notify_command_pid();
+	if (pid <= 0)
+		return;
+	/* The command leads a process group of its own. */
+	if (m->event == FRONT_SIGNAL && m->status > 0 && m->status < 65)
+		kill(-pid, m->status);
+	else if (m->event == FRONT_CONTINUE)
+		kill(-pid, SIGCONT);
+}
+
+/* Waits for the end of init, the front or the gofer. */
+static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer *gofer)
+{
+	struct pollfd fds[] = {
+	    {.fd = the_place.init_pidfd, .events = POLLIN},
+	    {.fd = args->ctl, .events = POLLIN},
+	    {.fd = gofer_client_pollfd(gofer), .events = 0},
+	};
+	for (;;) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			die("poll: %s", strerror(errno));
+		if (fds[1].revents) {
+			struct front_msg m;
+			ssize_t n = recv(args->ctl, &m, sizeof m, MSG_DONTWAIT);
+			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+				_exit(125); /* the front is gone: so are we, and with this namespace every tracee */
+			if (n == sizeof m)
+				on_front(&m);
+		}
+		if (fds[2].revents & (POLLHUP | POLLERR))
+			die("the file server died");
+		if (fds[0].revents)
+			break;
+	}
+	int status;
+	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
+		die("waitpid: %s", strerror(errno));
+	if (args->opt->stats)
+		print_stats(gofer);
+	int reported = notify_exit_status();
+	if (reported == -1)
+		die("init was killed");
+	tell_front(FRONT_EXITED, reported);
+	_exit(0);
+}
+
+void supervisor_main(const struct supervisor_args *args)
+{
+	ctl_fd = args->ctl;
+	log_set_die_hook(on_die);
+	setsid();
+	prctl(PR_SET_NAME, "sandbox-super");
+	take_ids(args);
+	place_prepare(args, &the_place);
+	/* Only init has use for what the user passed in; 2 stays for messages. */
+	close(0);
+	close(1);
+	if (args->tty_slave >= 0)
+		close(args->tty_slave);
+	place_leave(&the_place);
+
+	struct gofer *gofer;
+	int err = gofer_client_new(args->gofer_socks, args->n_gofer_socks, &gofer);
+	if (err)
+		die("can't talk to the file server: %s", strerror(-err));
+	task_init();
+	remote_init();
+	start_vfs(args, gofer);
+	struct path root;
+	vfs_root(&root);
+	struct record *draft = first_record(args, &root);
+	path_put(&root);
+	choose_cwd(args, draft);
+	struct record *first = record_intern(draft);
+	if (!first)
+		die("out of memory");
+	uint64_t lim[2] = {first->id, RLIM_INFINITY};
+	if (syscall(SYS_prlimit64, the_place.init_pid, RLIMIT_LOCKS, lim, NULL))
+		die("can't tag processes: prlimit(RLIMIT_LOCKS): %s (ulimit -x must be unlimited)", strerror(errno));
+	err = execroot_init(the_place.exec_rw, the_place.exec_stub);
+	if (err)
+		die("exec-root: %s", strerror(-err));
+	remote_register_proc_ops();
+	int listener = place_take_listener(&the_place);
+	notify_set_ctl(args->ctl);
+	err = notify_init(listener);
+	if (err)
+		die("no seccomp notifications: %s", strerror(-err));
+	confine_supervisor();
+	err = notify_start();
+	if (err)
+		die("can't start threads: %s", strerror(-err));
+	place_release_init(&the_place);
+	main_loop(args, gofer);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - sandbox [OPTIONS] [--] COMMAND [ARG...]
+ *
+ * Everything but reading the command line is behind interposer/launch.h, so that another front end can share it.
+ */
+#include "tools/options.h"
+
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+extern char **environ;
+
+/* A closed 0, 1 or 2 would become one of our own files and then be written to as if it were the user's: fill the gaps. */
+static void fill_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			die("/dev/null: %m");
+	} while (fd <= 2);
+	close(fd);
+}
+
+/* Output that could not be written (a full disk) must not look like success. */
+static int finish_stdout(void)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		log_msg("standard output: %m");
+		return 125;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	/* Static: the options are referred to until the end, which leak checkers then can see. */
+	static struct launch_options opt;
+	int status;
+
+	fill_standard_fds();
+	switch (options_parse(argc, argv, environ, &opt)) {
+	case OPTIONS_HELP:
+		options_help();
+		status = finish_stdout();
+		break;
+	case OPTIONS_VERSION:
+		printf("sandbox %s\n", SANDBOX_VERSION);
+		status = finish_stdout();
+		break;
+	default:
+		status = sandbox_run(&opt);
+	}
+	options_free(&opt);
+	return status;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options.c - reads the command line. Scanning stops at the first word that is not an option, so that the command's own options
+ * are never taken for ours. Mounts and changes of the environment keep the order in which they stand.
+ */
+#include "tools/options.h"
+
+#include "base/log.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum option_code {
+	OPT_ROOT = 256,
+	OPT_OVERLAY,
+	OPT_BIND,
+	OPT_RO_BIND,
+	OPT_TMPFS,
+	OPT_HIDE,
+	OPT_CHDIR,
+	OPT_SETENV,
+	OPT_UNSETENV,
+	OPT_CLEARENV,
+	OPT_UID,
+	OPT_GID,
+	OPT_FAKEROOT,
+	OPT_HOSTNAME,
+	OPT_NET,
+	OPT_STATS,
+	OPT_VERSION,
+	OPT_HELP,
+};
+
+static const struct option long_options[] = {
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"overlay", required_argument, NULL, OPT_OVERLAY},
+    {"bind", required_argument, NULL, OPT_BIND},
+    {"ro-bind", required_argument, NULL, OPT_RO_BIND},
+    {"tmpfs", required_argument, NULL, OPT_TMPFS},
+    {"hide", required_argument, NULL, OPT_HIDE},
+    {"chdir", required_argument, NULL, OPT_CHDIR},
+    {"setenv", required_argument, NULL, OPT_SETENV},
+    {"unsetenv", required_argument, NULL, OPT_UNSETENV},
+    {"clearenv", no_argument, NULL, OPT_CLEARENV},
+    {"uid", required_argument, NULL, OPT_UID},
+    {"gid", required_argument, NULL, OPT_GID},
+    {"fakeroot", no_argument, NULL, OPT_FAKEROOT},
+    {"hostname", required_argument, NULL, OPT_HOSTNAME},
+    {"net", required_argument, NULL, OPT_NET},
+    {"stats", no_argument, NULL, OPT_STATS},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
+				"Run COMMAND on a copy-on-write view of the root; the host stays as it is.\n\n"
+				"  --root DIR             lower root directory (default /)\n"
+				"  --overlay MODE         root:memory (default), all:memory, or none (read-only)\n"
+				"  --bind SRC DST         host SRC at DST, read-write: changes reach the host\n"
+				"  --ro-bind SRC DST      host SRC at DST, read-only\n"
+				"  --tmpfs DST            empty file system in memory at DST\n"
+				"  --hide PATH            cover PATH by something empty\n"
+				"  --chdir DIR            start in DIR (inside)\n"
+				"  --setenv K V           set variable K to V\n"
+				"  --unsetenv K           remove variable K\n"
+				"  --clearenv             start from an empty environment\n"
+				"  --uid N, --gid N       user and group id inside\n"
+				"  --fakeroot             be uid 0 and gid 0 inside, for an ordinary user\n"
+				"  --hostname H           host name inside (default \"sandbox\")\n"
+				"  --net MODE             none (default: loopback only) or host\n"
+				"  --stats                counters on stderr at the end\n"
+				"  --version, --help      print and exit\n\n"
+				"Exit status: the command's own; 128+n for signal n; 125 the sandbox failed,\n"
+				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
+
+/* A NULL terminated vector of owned strings. */
+struct env {
+	char **v;
+	size_t n, size;
+};
+
+static void *xgrow(void *old, size_t n, size_t size)
+{
+	void *p = reallocarray(old, n, size);
+
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+static void env_add(struct env *e, char *owned)
+{
+	if (e->n + 1 >= e->size) {
+		e->size = e->size ? 2 * e->size : 64;
+		e->v = xgrow(e->v, e->size, sizeof(*e->v));
+	}
+	e->v[e->n++] = owned;
+	e->v[e->n] = NULL;
+}
+
+static void env_unset(struct env *e, const char *key)
+{
+	size_t len = strlen(key), to = 0;
+
+	for (size_t i = 0; i < e->n; i++) {
+		if (!strncmp(e->v[i], key, len) && e->v[i][len] == '=')
+			free(e->v[i]);
+		else
+			e->v[to++] = e->v[i];
+	}
+	e->n = to;
+	e->v[to] = NULL;
+}
+
+static void env_clear(struct env *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i]);
+	e->n = 0;
+	e->v[0] = NULL;
+}
+
+static void env_init(struct env *e, char **from)
+{
+	*e = (struct env){0};
+	env_add(e, xstrdup(""));
+	env_clear(e);
+	for (; from && *from; from++)
+		env_add(e, xstrdup(*from));
+}
+
+static const char *check_key(const char *option, const char *key)
+{
+	if (!*key || strchr(key, '='))
+		die("--%s: \"%s\" is not a variable's name", option, key);
+	return key;
+}
+
+/* The second value of an option that has two: the next word, whatever it looks like. */
+static char *second_value(const char *option, int argc, char **argv)
+{
+	if (optind >= argc)
+		die("--%s needs two values", option);
+	return argv[optind++];
+}
+
+/* ".." would mean different places before and after a symlink is made inside: there is no honest way to take it. */
+static const char *check_inside(const char *option, const char *path)
+{
+	if (path[0] != '/')
+		die("--%s: \"%s\" is not an absolute path", option, path);
+	for (const char *p = path; (p = strstr(p, "/..")); p += 3)
+		if (!p[3] || p[3] == '/')
+			die("--%s: \"%s\" has a \"..\" component", option, path);
+	return path;
+}
+
+static char *host_path(const char *option, const char *path, bool want_dir)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		die("--%s: %s: %m", option, path);
+	if (want_dir && !S_ISDIR(st.st_mode))
+		die("--%s: %s: %s", option, path, strerror(ENOTDIR));
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		die("--%s: %s: neither a directory nor a regular file", option, path);
+	if (path[0] == '/')
+		return xstrdup(path);
+
+	char *cwd AUTO_FREE = getcwd(NULL, 0);
+
+	if (!cwd)
+		die("current directory: %m");
+	return xasprintf("%s/%s", cwd, path);
+}
+
+static void add_mount(struct launch_options *opt, struct launch_mount m)
+{
+	opt->mounts = xgrow(opt->mounts, opt->n_mounts + 1U, sizeof(*opt->mounts));
+	opt->mounts[opt->n_mounts++] = m;
+}
+
+static void add_bind(struct launch_options *opt, enum bind_kind kind, int argc, char **argv)
+{
+	const char *name = kind == BIND_RO ? "ro-bind" : "bind";
+	const char *src = optarg, *dst = second_value(name, argc, argv);
+
+	check_inside(name, dst);
+	add_mount(opt, (struct launch_mount){
+			   .kind = MOUNT_BIND,
+			   .bind = kind,
+			   .src = host_path(name, src, false),
+			   .dst = xstrdup(dst),
+		       });
+}
+
+/* 0 to 2^32-2: (uid_t)-1 means "unchanged" to the kernel. */
+static uint32_t parse_id(const char *option, const char *s)
+{
+	unsigned long long v;
+	char *end;
+
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (!isdigit((unsigned char)*s) || *end || errno || v >= UINT32_MAX)
+		die("--%s: \"%s\" is not a number from 0 to %u", option, s, UINT32_MAX - 1);
+	return (uint32_t)v;
+}
+
+static enum launch_overlay parse_overlay(const char *s)
+{
+	if (!strcmp(s, "root:memory"))
+		return OVERLAY_ROOT_MEMORY;
+	if (!strcmp(s, "all:memory"))
+		return OVERLAY_ALL_MEMORY;
+	if (!strcmp(s, "none"))
+		return OVERLAY_NONE;
+	die("--overlay: \"%s\" is not root:memory, all:memory or none", s);
+}
+
+/* hostname(7): letters, digits, hyphens and dots; 64 is the kernel's __NEW_UTS_LEN. */
+static const char *check_hostname(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (!n || n > 64 || s[0] == '-' || s[0] == '.')
+		die("--hostname: \"%s\" is not a host name", s);
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.')
+			die("--hostname: \"%s\" is not a host name", s);
+	return s;
+}
+
+static bool parse_net(const char *s)
+{
+	if (!strcmp(s, "host"))
+		return true;
+	if (strcmp(s, "none"))
+		die("--net: \"%s\" is neither none nor host", s);
+	return false;
+}
+
+/* getopt_long(3) returned '?' or ':' for the word before optind. */
+static _Noreturn void bad_option(int code, const char *word, int c)
+{
+	for (const struct option *o = long_options; o->name; o++) {
+		if (o->val != code)
+			continue;
+		if (c == ':')
+			die("--%s needs a value", o->name);
+		die("--%s takes no value", o->name);
+	}
+	if (code) /* a short option: there are none */
+		die("unknown option -%c; see sandbox --help", code);
+	die("unknown or ambiguous option %s; see sandbox --help", word);
+}
+
+enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
+{
+	bool have_uid = false, have_gid = false;
+	const char *root = "/";
+	struct env e;
+	int c;
+
+	*out = (struct launch_options){.overlay = OVERLAY_ROOT_MEMORY, .hostname = "sandbox"};
+	env_init(&e, env);
+	optind = 0; /* GNU: start anew, also when a test calls this twice */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+		const char *v = optarg;
+
+		switch (c) {
+		case OPT_ROOT:
+			root = v;
+			break;
+		case OPT_OVERLAY:
+			out->overlay = parse_overlay(v);
+			break;
+		case OPT_BIND:
+			add_bind(out, BIND_RW, argc, argv);
+			break;
+		case OPT_RO_BIND:
+			add_bind(out, BIND_RO, argc, argv);
+			break;
+		case OPT_TMPFS:
+			check_inside("tmpfs", v);
+			add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
+			break;
+		case OPT_HIDE:
+			check_inside("hide", v);
+			add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
+			break;
+		case OPT_CHDIR:
+			if (v[0] != '/')
+				die("--chdir: \"%s\" is not an absolute path", v);
+			out->chdir = v;
+			break;
+		case OPT_SETENV:
+			env_unset(&e, check_key("setenv", v));
+			env_add(&e, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
+			break;
+		case OPT_UNSETENV:
+			env_unset(&e, check_key("unsetenv", v));
+			break;
+		case OPT_CLEARENV:
+			env_clear(&e);
+			break;
+		case OPT_UID:
+			out->uid = parse_id("uid", v);
+			have_uid = true;
+			break;
+		case OPT_GID:
+			out->gid = parse_id("gid", v);
+			have_gid = true;
+			break;
+		case OPT_FAKEROOT:
+			out->fakeroot = true;
+			break;
+		case OPT_HOSTNAME:
+			out->hostname = check_hostname(v);
+			break;
+		case OPT_NET:
+			out->net_host = parse_net(v);
+			break;
+		case OPT_STATS:
+			out->stats = true;
+			break;
+		case OPT_VERSION:
+		case OPT_HELP:
+			env_clear(&e);
+			free(e.v);
+			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
+		default:
+			bad_option(optopt, argv[optind - 1], c);
+		}
+	}
+	out->env = e.v;
+	if (optind >= argc)
+		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
+	if (out->fakeroot && (have_uid || have_gid))
+		die("--fakeroot and --uid or --gid exclude each other");
+	out->argv = argv + optind;
+	out->root = host_path("root", root, true);
+	out->set_ids = have_uid || have_gid;
+	if (!have_uid)
+		out->uid = getuid();
+	if (!have_gid)
+		out->gid = getgid();
+	return OPTIONS_RUN;
+}
+
+void options_free(struct launch_options *opt)
+{
+	for (unsigned i = 0; i < opt->n_mounts; i++) {
+		free(opt->mounts[i].src);
+		free(opt->mounts[i].dst);
+	}
+	free(opt->mounts);
+	for (char **p = opt->env; p && *p; p++)
+		free(*p);
+	free(opt->env);
+	free((char *)opt->root);
+	*opt = (struct launch_options){0};
+}
+
+void options_help(void)
+{
+	fputs(help_text, stdout);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core.h - what the files of the VFS core tell each other; file systems include fs.h only.
+ */
+#ifndef VFS_CORE_H
+#define VFS_CORE_H
+
+#include "vfs/fs.h"
+
+#include <linux/limits.h>
+
+#define MAY_EXEC  1
+#define MAY_WRITE 2
+#define MAY_READ  4
+
+/* --- mount.c: mounts are never removed, so a path's reference on its mount costs nothing. --- */
+struct mount {
+	int id;
+	bool ro;
+	struct super *sb;
+	struct dentry *root;
+	struct mount *parent;      /* NULL: the root mount */
+	struct dentry *mountpoint; /* referenced */
+	TAILQ_ENTRY(mount) link;
+};
+struct mount *mount_root(void);
+static inline bool path_rdonly(const struct path *p)
+{
+	return p->mnt->ro || (p->dentry->sb->flags & SB_RDONLY);
+}
+
+/* --- dcache.c --- */
+uint32_t name_hash(const char *name, size_t len);
+void dcache_trim(void);                          /* [W] */
+void dcache_limit(size_t entries, size_t bytes); /* before the first call; tests */
+void dcache_count(bool hit);
+void dcache_stats(struct vfs_stats *out);
+void d_evict(struct dentry *d);                      /* [W] unreferenced: out of the tree and freed */
+void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */
+void d_put_alias(struct inode *i);                   /* [W] inode.c: i is going away */
+void d_set_alias(struct dentry *d, struct inode *i); /* not under the lock */
+static inline void d_touch(struct dentry *d)
+{
+	if (!(__atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_REFERENCED))
+		__atomic_fetch_or(&d->flags, D_REFERENCED, __ATOMIC_RELAXED);
+}
+
+/* --- inode.c --- */
+bool vfs_dev_known(uint64_t host_dev);
+bool iget_live(struct inode *i); /* false: it's dying */
+/* References to inode and (via its own path) whatever p names now, or NULL when that has gone. */
+struct inode *path_inode(const struct path *p);
+void inode_stats(struct vfs_stats *out);
+bool in_group(const struct vfs_cred *c, gid_t gid);
+bool inode_owner_or_capable(const struct vfs_cred *c, const struct inode *i);  /* [R] */
+int path_permission(const struct vfs_cred *c, const struct path *p, int mask); /* takes the lock; with EROFS */
+static inline bool inode_has_alias(const struct inode *i)
+{
+	return !S_ISDIR(i->mode) && !S_ISLNK(i->mode);
+}
+
+/* --- walk.c --- */
+enum last_type { LAST_NORM, LAST_ROOT, LAST_DOT, LAST_DOTDOT };
+#define WALK_FOLLOW 1U /* a final symlink too */
+#define WALK_MAGIC  2U /* stop at a final magic link that has no path (follow gives -ENXIO): nd.magic */
+#define MAX_LINKS   40
+
+struct nameidata {
+	struct vfs_ctx *ctx;
+	struct path root, path; /* referenced unless fast */
+	bool fast;     /* under the read lock from nd_start() to nd_end(), no references, -ECHILD when it can't go on */
+	bool want_dir; /* a slash followed the last component */
+	bool magic;
+	bool dotdot;
+	uint64_t resolve;
+	struct mount *mnt0; /* RESOLVE_NO_XDEV */
+	const char *p;      /* what is left of the present string */
+	int links, depth;
+	unsigned trusted; /* SB_REMOTE: levels that the last lookup has just confirmed */
+	const char *last;
+	size_t last_len;
+	enum last_type last_type;
+	struct {
+		const char *rest;
+		char *text; /* owned */
+	} stack[MAX_LINKS];
+	char *text; /* owned: the string p is in */
+};
+int nd_start(struct nameidata *nd, struct vfs_ctx *ctx, const struct path *base, const char *name, uint64_t resolve,
+	     bool fast);
+void nd_end(struct nameidata *nd);
+/* Walks to the parent of the last component: path, last, last_type. */
+int walk_parent(struct nameidata *nd);
+/* The whole way. */
+int walk_full(struct nameidata *nd, unsigned flags);
+/* The last component after walk_parent(), not followed, mounts crossed if cross: referenced; may be negative. */
+int walk_last(struct nameidata *nd, bool cross, struct path *out);
+/* Goes on with the text of a symlink found by walk_last(): then walk_parent() again. 1: it was a magic link, nd->path is there. */
+int walk_link(struct nameidata *nd, const struct path *link, bool last);
+/* Child of dir by name, referenced, positive or negative, not crossing mounts. No permission check. */
+int lookup_one(const struct path *dir, const char *name, size_t len, struct dentry **out);
+/* Fast pass, then slow pass: a referenced path. */
+int resolve_path(struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint64_t resolve,
+		 struct path *out, bool *magic);
+/* [R] Is p below (or at) top? */
+bool path_is_under(const struct path *p, const struct path *top);
+
+/* --- stat.c --- */
+void fill_stat(const struct inode *i, const struct path *p, struct kstat *st); /* [R]; p may be NULL */
+int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, struct kstat *st);
+
+/* --- namei.c --- */
+/* mknod of a regular file for open: 0, -EEXIST when somebody was faster. mode is final but for umask. */
+int create_in(struct vfs_ctx *ctx, const struct path *dir, const char *name, size_t len, mode_t mode, dev_t rdev,
+	      const char *target, const uint8_t *sock);
+void new_owner(const struct vfs_ctx *ctx, const struct inode *dir, mode_t *mode, uid_t *uid, gid_t *gid); /* [R] */
+
+/* --- sock.c --- */
+int vfs_sock_new_key(uint8_t key[VFS_SOCK_KEY]);
+
+/* --- token.c --- */
+struct token;
+int token_init(const struct vfs_config *cfg);
+/* New descriptor that stands for p. dir: a directory. */
+int token_open(const struct path *p, bool dir, bool o_path, int flags, int *hostfd);
+/* A referenced path if that host object is a token. */
+struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path);
+struct dirsnap **token_snap(struct token *t); /* under token_lock() */
+void token_lock(struct token *t);
+void token_unlock(struct token *t);
+
+/* --- readdir.c --- */
+void snap_drop(struct inode *i); /* [W] */
+void snap_put(struct dirsnap *s);
+/* [R] Is it certain that dir, which isn't remote, has no such name outside the tree? */
+bool snap_excludes(const struct inode *dir, const char *name, size_t len);
+bool dir_cacheable(const struct super *sb);
+
+#endif

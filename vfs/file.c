@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.c - what an open descriptor is: identification, fstat, locks.
+ *
+ * We hold no table of the tracees' descriptors: device and inode number of the descriptor itself say what it is.
+ */
+#include "gofer/client.h"
+#include "vfs/core.h"
+
+#include <string.h>
+#include <sys/file.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+int vfs_identify(int hostfd, struct vfile *out)
+{
+	struct stat st;
+	struct inode *i;
+	bool ours = false;
+
+	*out = (struct vfile){.kind = VF_FOREIGN};
+	if (fstat(hostfd, &st) < 0)
+		return -errno;
+	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path);
+	if (out->token) {
+		out->inode = path_inode(&out->path);
+		if (!out->inode) {
+			path_put(&out->path);
+			return -ENOENT;
+		}
+		out->kind = S_ISDIR(out->inode->mode) ? VF_DIR : VF_FILE;
+		return 0;
+	}
+	vfs_rdlock();
+	i = hostobj_find(st.st_dev, st.st_ino);
+	if (i && iget_live(i)) {
+		out->inode = i;
+		ours = !S_ISREG(i->mode) || (i->flags & I_UPPER) || ((i->sb->flags & (SB_REMOTE | SB_RDONLY)) == SB_REMOTE);
+		struct dentry *a = inode_has_alias(i) ? __atomic_load_n(&i->alias, __ATOMIC_RELAXED) : NULL;
+
+		if (a && a->sb->mnt) {
+			out->path = (struct path){a->sb->mnt, a};
+			path_get(&out->path);
+		}
+	}
+	vfs_rdunlock();
+	if (!out->inode)
+		return 0;
+	if (!ours) {
+		/* A donated lower file is never writable: this is something else that the host happens to show with the same numbers. */
+		int fl = fcntl(hostfd, F_GETFL);
+
+		if (fl < 0 || (fl & O_ACCMODE) != O_RDONLY) {
+			vfile_put(out);
+			return 0;
+		}
+	}
+	out->kind = VF_FILE;
+	return 0;
+}
+
+void vfile_put(struct vfile *f)
+{
+	path_put(&f->path);
+	iput(f->inode);
+	f->inode = NULL;
+	f->token = NULL;
+	f->kind = VF_FOREIGN;
+}
+
+static int64_t ns_of(const struct statx_timestamp *t)
+{
+	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+}
+
+/* A lower file whose inode has left the cache while a tracee has it open: only the gofer sees the true owner. */
+static int lower_fstat(int hostfd, dev_t host_dev, struct kstat *out)
+{
+	const struct vfs_config *cfg = vfs_config();
+	struct gattr a;
+	int err = gofer_fstat(cfg->gofer, hostfd, &a);
+
+	if (err)
+		return err;
+	*out = (struct kstat){.dev = vfs_map_dev(host_dev),
+			      .ino = a.ino,
+			      .mode = a.mode,
+			      .nlink = a.nlink,
+			      .blksize = a.blksize,
+			      .uid = cfg->fakeroot && a.uid == cfg->host_uid ? 0 : a.uid,
+			      .gid = cfg->fakeroot && a.gid == cfg->host_gid ? 0 : a.gid,
+			      .size = a.size,
+			      .blocks = a.blocks,
+			      .atime = a.atime,
+			      .mtime = a.mtime,
+			      .ctime = a.ctime,
+			      .btime = a.btime};
+	return 0;
+}
+
+int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kstat *out)
+{
+	const struct vfs_config *cfg = vfs_config();
+	struct statx sx;
+	dev_t dev;
+
+	if (f->kind != VF_FOREIGN)
+		return inode_getattr(ctx, f->inode, &f->path, out);
+	if (statx(hostfd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &sx) < 0)
+		return -errno;
+	dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+	if (cfg->gofer && S_ISREG(sx.stx_mode) && vfs_dev_known(dev)) {
+		int fl = fcntl(hostfd, F_GETFL);
+
+		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && lower_fstat(hostfd, dev, out) == 0)
+			return 0;
+	}
+	*out = (struct kstat){.dev = dev,
+			      .rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor),
+			      .ino = sx.stx_ino,
+			      .mode = sx.stx_mode,
+			      .nlink = sx.stx_nlink,
+			      .blksize = sx.stx_blksize,
+			      .uid = sx.stx_uid == cfg->tracee_kuid ? ctx->cred->uid : sx.stx_uid,
+			      .gid = sx.stx_gid == cfg->tracee_kgid ? ctx->cred->gid : sx.stx_gid,
+			      .size = (int64_t)sx.stx_size,
+			      .blocks = (int64_t)sx.stx_blocks,
+			      .atime = ns_of(&sx.stx_atime),
+			      .mtime = ns_of(&sx.stx_mtime),
+			      .ctime = ns_of(&sx.stx_ctime),
+			      .btime = ns_of(&sx.stx_btime)};
+	return 0;
+}
+
+int vfs_vfile_statfs(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct statfs *out)
+{
+	struct path p = f->path;
+
+	if (f->kind == VF_FOREIGN)
+		return fstatfs(hostfd, out) < 0 ? -errno : 0;
+	if (p.dentry)
+		return vfs_statfs(ctx, &p, out);
+	if (!f->inode->sb->ops || !f->inode->sb->ops->statfs)
+		return -ENOSYS;
+	return f->inode->sb->ops->statfs(f->inode->sb, out);
+}
+
+/* --- Locks: on upper data only, or on a read-write bind, where the host is meant to see them. --- */
+
+static int reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd)
+{
+	struct dentry *d = f->path.dentry;
+
+	if (d && (d->inode != f->inode || (d->flags & D_DEAD)))
+		d = NULL;
+	return f->inode->ops->open ? f->inode->ops->open(ctx, d, f->inode, flags, fd) : -ENXIO;
+}
+
+int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int *replace)
+{
+	AUTO_CLOSE int fd = -1;
+	struct super *sb;
+	struct stat a, b;
+	int fl, err;
+	off_t pos;
+
+	*replace = -1;
+	if (f->kind != VF_FILE || f->o_path || !S_ISREG(f->inode->mode))
+		return 0;
+	sb = f->inode->sb;
+	if ((sb->flags & SB_REMOTE) && !(sb->flags & SB_RDONLY))
+		return 0;
+	fl = fcntl(hostfd, F_GETFL);
+	if (fl < 0)
+		return -errno;
+	if ((fl & O_ACCMODE) != O_RDONLY)
+		return 0; /* only upper data is open for writing */
+	if (!(f->inode->flags & I_UPPER)) {
+		if (sb->flags & SB_RDONLY)
+			return -ENOLCK;
+		/* Opening for writing is what copies up. */
+		err = reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
+		if (err)
+			return err;
+		close(take_fd(&fd));
+	}
+	err = reopen(ctx, f, (fl & (O_APPEND | O_NONBLOCK | O_DIRECT)) | O_RDONLY | O_CLOEXEC, &fd);
+	if (err)
+		return err;
+	/* A descriptor from before a copy-up still shows the lower file. */
+	if (fstat(fd, &a) < 0 || fstat(hostfd, &b) < 0)
+		return -errno;
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	pos = lseek(hostfd, 0, SEEK_CUR);
+	if (pos > 0 && lseek(fd, pos, SEEK_SET) < 0)
+		return -errno;
+	*replace = take_fd(&fd);
+	return 0;
+}
+
+int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, int *replace)
+{
+	struct timespec wait = {.tv_nsec = 1000000};
+	bool told = false;
+	int err, fd;
+
+	*replace = -1;
+	if (f->o_path)
+		return -EBADF;
+	switch (op & ~LOCK_NB) {
+	case LOCK_UN:
+		break;
+	case LOCK_SH:
+	case LOCK_EX:
+		err = vfs_prepare_lock(ctx, f, hostfd, replace);
+		if (err)
+			return err;
+		break;
+	default:
+		return -EINVAL;
+	}
+	fd = *replace >= 0 ? *replace : hostfd;
+	for (;;) {
+		if (flock(fd, op | LOCK_NB) == 0)
+			return 0;
+		err = -errno;
+		if (err == -EINTR)
+			continue;
+		if (err != -EWOULDBLOCK || (op & LOCK_NB))
+			break;
+		if (!told && ctx->may_block)
+			ctx->may_block(ctx);
+		told = true;
+		if (ctx->interrupted && ctx->interrupted(ctx)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		nanosleep(&wait, NULL);
+		wait.tv_nsec = MIN(wait.tv_nsec * 2, 50000000L);
+	}
+	if (*replace >= 0)
+		close(take_fd(replace));
+	return err;
+}

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * namei.c - changing names: mkdir, mknod, symlink, link, unlink, rmdir, rename, with the checks of Linux's fs/namei.c in their order.
+ *
+ * Each change: find the parents; then, until nothing has changed in between: look the names up, let the file system prepare (unlocked),
+ * take the lock for writing, see that the names still stand where they stood, check, change. On SB_REMOTE the file system is asked
+ * unlocked, the host decides races, and the tree follows.
+ */
+#include "vfs/core.h"
+
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <string.h>
+
+/* Where a name is to be made, removed or moved. */
+struct place {
+	struct path dir;  /* referenced */
+	const char *name; /* in the caller's string */
+	size_t len;
+	enum last_type type;
+	bool slash;
+	struct dentry *d; /* referenced, by lookup() */
+};
+
+static void place_put(struct place *w)
+{
+	dput(w->d);
+	path_put(&w->dir);
+}
+#define AUTO_PLACE __attribute__((cleanup(place_put)))
+
+static int find_parent(struct vfs_ctx *ctx, const struct path *base, const char *name, struct place *w)
+{
+	struct nameidata nd;
+	int err = -ECHILD;
+
+	for (int fast = 1; fast >= 0 && err == -ECHILD; fast--) {
+		err = nd_start(&nd, ctx, base, name, 0, fast);
+		if (!err)
+			err = walk_parent(&nd);
+		if (!err) {
+			w->dir = nd.path;
+			path_get(&w->dir);
+			w->name = nd.last;
+			w->len = nd.last_len;
+			w->type = nd.last_type;
+			w->slash = nd.want_dir;
+		}
+		nd_end(&nd);
+	}
+	return err;
+}
+
+static int lookup(struct place *w)
+{
+	dput(w->d);
+	w->d = NULL;
+	return lookup_one(&w->dir, w->name, w->len, &w->d);
+}
+
+static int prepare(struct place *w, bool removing)
+{
+	const struct inode *i = w->dir.dentry->inode;
+
+	return i && i->ops->prepare ? i->ops->prepare(w->d, removing) : 0;
+}
+
+static bool is_remote(const struct place *w)
+{
+	return w->dir.dentry->sb->flags & SB_REMOTE;
+}
+
+static void lock_for(const struct place *w)
+{
+	if (is_remote(w))
+		vfs_rdlock();
+	else
+		vfs_wrlock();
+}
+
+static void unlock_for(const struct place *w)
+{
+	if (is_remote(w))
+		vfs_rdunlock();
+	else
+		vfs_wrunlock();
+}
+
+/* [R] Is the entry still where it was found? */
+static bool still_there(const struct place *w)
+{
+	return w->d->parent == w->dir.dentry && !(w->d->flags & D_DEAD) && w->d->namelen == w->len &&
+	       memcmp(w->d->name, w->name, w->len) == 0;
+}
+
+/* [R] */
+static int may_change_dir(struct vfs_ctx *ctx, const struct place *w)
+{
+	const struct inode *i = w->dir.dentry->inode;
+
+	if (!i || (i->flags & I_DEAD) || (w->dir.dentry->flags & D_DEAD))
+		return -ENOENT;
+	return inode_permission(ctx->cred, i, MAY_WRITE | MAY_EXEC);
+}
+
+/* [R] may_delete() */
+static int may_delete(struct vfs_ctx *ctx, const struct place *w, bool isdir)
+{
+	const struct inode *dir = w->dir.dentry->inode, *i = w->d->inode;
+	int err = may_change_dir(ctx, w);
+
+	if (err)
+		return err;
+	if ((dir->mode & S_ISVTX) && ctx->cred->uid != i->uid && ctx->cred->uid != dir->uid &&
+	    !vfs_capable(ctx->cred, CAP_FOWNER))
+		return -EPERM;
+	if (isdir && !S_ISDIR(i->mode))
+		return -ENOTDIR;
+	if (!isdir && S_ISDIR(i->mode))
+		return -EISDIR;
+	return 0;
+}
+
+void new_owner(const struct vfs_ctx *ctx, const struct inode *dir, mode_t *mode, uid_t *uid, gid_t *gid)
+{
+	const struct vfs_cred *c = ctx->cred;
+
+	*uid = c->uid;
+	*gid = c->gid;
+	if (!(dir->mode & S_ISGID))
+		return;
+	*gid = dir->gid;
+	if (S_ISDIR(*mode))
+		*mode |= S_ISGID;
+	else if ((*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(c, dir->gid) &&
+		 !vfs_capable(c, CAP_FSETID))
+		*mode &= ~(mode_t)S_ISGID;
+}
+
+/* w->d is a negative entry: makes the object. -EAGAIN: again. */
+static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, const char *target, const uint8_t *sock)
+{
+	AUTO_FREE uint8_t *key = NULL;
+	const struct inode_ops *ops;
+	uid_t uid;
+	gid_t gid;
+	int err;
+
+	if (sock) {
+		key = malloc(VFS_SOCK_KEY);
+		if (!key)
+			return -ENOMEM;
+		memcpy(key, sock, VFS_SOCK_KEY);
+	}
+	lock_for(w);
+	err = may_change_dir(ctx, w);
+	if (!err && !still_there(w))
+		err = -EAGAIN;
+	else if (!err && w->d->inode)
+		err = -EEXIST;
+	if (!err && !w->dir.dentry->inode->ops->mknod)
+		err = -EPERM;
+	if (err) {
+		unlock_for(w);
+		return err;
+	}
+	ops = w->dir.dentry->inode->ops;
+	new_owner(ctx, w->dir.dentry->inode, &mode, &uid, &gid);
+	if (is_remote(w)) {
+		unlock_for(w);
+		return ops->mknod(w->d, mode, rdev, uid, gid, target);
+	}
+	err = ops->mknod(w->d, mode, rdev, uid, gid, target);
+	if (!err && key && w->d->inode && !w->d->inode->sock)
+		w->d->inode->sock = take_ptr(key);
+	unlock_for(w);
+	return err;
+}
+
+static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, const char *target, const uint8_t *sock)
+{
+	int err;
+
+	do {
+		err = lookup(w);
+		if (err)
+			return err;
+		if (w->d->inode)
+			return -EEXIST;
+		if (w->slash && !S_ISDIR(mode))
+			return -ENOENT;
+		if (path_rdonly(&w->dir))
+			return -EROFS;
+		err = prepare(w, false);
+		if (!err)
+			err = make(ctx, w, mode, rdev, target, sock);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+int create_in(struct vfs_ctx *ctx, const struct path *dir, const char *name, size_t len, mode_t mode, dev_t rdev,
+	      const char *target, const uint8_t *sock)
+{
+	AUTO_PLACE struct place w = {.dir = *dir, .name = name, .len = len};
+
+	path_get(&w.dir);
+	return create_at(ctx, &w, mode, rdev, target, sock);
+}
+
+static int create(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev,
+		  const char *target, const uint8_t *sock)
+{
+	AUTO_PLACE struct place w = {0};
+	int err = find_parent(ctx, base, name, &w);
+
+	if (err)
+		return err;
+	return w.type != LAST_NORM ? -EEXIST : create_at(ctx, &w, mode, rdev, target, sock);
+}
+
+int vfs_mkdir(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode)
+{
+	return create(ctx, base, name, (mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX) & ~ctx->umask) | S_IFDIR, 0, NULL,
+		      NULL);
+}
+
+int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev)
+{
+	switch (mode & S_IFMT) {
+	case 0:
+		mode |= S_IFREG;
+		break;
+	case S_IFREG:
+	case S_IFIFO:
+	case S_IFSOCK:
+		break;
+	case S_IFCHR:
+	case S_IFBLK:
+		if (!vfs_capable(ctx->cred, CAP_MKNOD) && !(S_ISCHR(mode) && rdev == 0))
+			return -EPERM;
+		break;
+	case S_IFDIR:
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+	return create(ctx, base, name, (mode & S_IFMT) | (mode & 07777 & ~ctx->umask),
+		      S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL, NULL);
+}
+
+int vfs_symlink(struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name)
+{
+	size_t len = strlen(target);
+
+	if (!len)
+		return -ENOENT;
+	if (len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return create(ctx, base, name, S_IFLNK | 0777, 0, target, NULL);
+}
+
+int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY])
+{
+	int err = vfs_sock_new_key(key);
+
+	if (!err)
+		err = create(ctx, base, name, S_IFSOCK | (0777 & ~ctx->umask), 0, NULL, key);
+	return err == -EEXIST ? -EADDRINUSE : err;
+}
+
+int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *from_file, const struct path *base,
+	     const char *name)
+{
+	AUTO_PLACE struct place w = {0};
+	struct inode *i = NULL;
+	struct dentry *fd;
+	int err;
+
+	if (from_file && from_file->kind == VF_FOREIGN)
+		return -EXDEV;
+	fd = from ? from->dentry : from_file->path.dentry;
+	vfs_rdlock();
+	i = from ? from->dentry->inode : from_file->inode;
+	if (i)
+		iget(i);
+	vfs_rdunlock();
+	if (!i)
+		return -ENOENT;
+	err = find_parent(ctx, base, name, &w);
+	if (!err && w.type != LAST_NORM)
+		err = -EEXIST;
+	while (!err) {
+		err = lookup(&w);
+		if (err)
+			break;
+		err = w.d->inode ? -EEXIST : w.slash ? -ENOENT : path_rdonly(&w.dir) ? -EROFS : 0;
+		if (!err && i->sb != w.dir.dentry->sb)
+			err = -EXDEV;
+		if (!err)
+			err = prepare(&w, false);
+		/* The source's own directory matters too: copying the file up needs it. */
+		if (!err && fd && !(fd->flags & D_DEAD) && i->ops->prepare)
+			err = i->ops->prepare(fd, false);
+		if (err)
+			break;
+		lock_for(&w);
+		err = may_change_dir(ctx, &w);
+		if (!err && !still_there(&w))
+			err = -EAGAIN;
+		else if (!err && w.d->inode)
+			err = -EEXIST;
+		else if (!err && S_ISDIR(i->mode))
+			err = -EPERM;
+		else if (!err && !i->nlink && !(i->flags & I_LINKABLE))
+			err = -ENOENT;
+		else if (!err && !w.dir.dentry->inode->ops->link)
+			err = -EPERM;
+		if (err) {
+			unlock_for(&w);
+		} else {
+			const struct inode_ops *ops = w.dir.dentry->inode->ops;
+			struct dentry *src = fd && fd->inode == i && !(fd->flags & D_DEAD) ? fd : NULL;
+
+			if (is_remote(&w)) {
+				unlock_for(&w);
+				err = src ? ops->link(i, src, w.d) : -ENOENT;
+			} else {
+				err = ops->link(i, src, w.d);
+				if (!err)
+					i->flags &= ~I_LINKABLE;
+				unlock_for(&w);
+			}
+		}
+		if (err != -EAGAIN)
+			break;
+		err = 0;
+	}
+	iput(i);
+	return err;
+}
+
+/* After the host removed what w->d named. */
+static void follow_removal(struct place *w)
+{
+	vfs_wrlock();
+	if (!(w->d->flags & D_DEAD))
+		d_delete(w->d, 0);
+	vfs_wrunlock();
+}
+
+/* unlink(2) and rmdir(2) once the parent is found. */
+static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
+{
+	const struct inode_ops *ops;
+	struct inode *victim;
+	int err;
+
+	if (path_rdonly(&w->dir))
+		return -EROFS;
+	err = lookup(w);
+	if (err)
+		return err;
+	if (!w->d->inode)
+		return -ENOENT;
+	if (w->slash && !isdir)
+		return S_ISDIR(w->d->inode->mode) ? -EISDIR : -ENOTDIR;
+	/* Checked before prepare(), too: who may not remove shall not make us list. */
+	vfs_rdlock();
+	err = w->d->inode ? may_delete(ctx, w, isdir) : -ENOENT;
+	vfs_rdunlock();
+	if (!err && !(w->d->flags & D_MOUNTPOINT))
+		err = prepare(w, true);
+	if (err)
+		return err;
+	lock_for(w);
+	if (!still_there(w))
+		err = w->dir.dentry->flags & D_DEAD ? -ENOENT : -EAGAIN;
+	else if (!w->d->inode)
+		err = -ENOENT;
+	else
+		err = may_delete(ctx, w, isdir);
+	if (!err && (w->d->flags & D_MOUNTPOINT))
+		err = -EBUSY;
+	ops = w->dir.dentry->inode ? w->dir.dentry->inode->ops : NULL;
+	if (!err && !(isdir ? ops->rmdir : ops->unlink))
+		err = -EPERM;
+	if (err) {
+		unlock_for(w);
+		return err;
+	}
+	victim = w->d->inode;
+	iget(victim);
+	if (is_remote(w)) {
+		unlock_for(w);
+		err = isdir ? ops->rmdir(w->d) : ops->unlink(w->d);
+		if (!err)
+			follow_removal(w);
+	} else {
+		err = isdir ? ops->rmdir(w->d) : ops->unlink(w->d);
+		if (!err && isdir)
+			victim->flags |= I_DEAD;
+		unlock_for(w);
+	}
+	iput(victim);
+	return err;
+}
+
+int vfs_unlink(struct vfs_ctx *ctx, const struct path *base, const char *name)
+{
+	AUTO_PLACE struct place w = {0};
+	int err = find_parent(ctx, base, name, &w);
+
+	if (!err && w.type != LAST_NORM)
+		err = -EISDIR;
+	if (err)
+		return err;
+	do
+		err = remove_at(ctx, &w, false);
+	while (err == -EAGAIN);
+	return err;
+}
+
+int vfs_rmdir(struct vfs_ctx *ctx, const struct path *base, const char *name)
+{
+	AUTO_PLACE struct place w = {0};
+	int err = find_parent(ctx, base, name, &w);
+
+	if (err)
+		return err;
+	switch (w.type) {
+	case LAST_DOTDOT:
+		return -ENOTEMPTY;
+	case LAST_DOT:
+		return -EINVAL;
+	case LAST_ROOT:
+		return -EBUSY;
+	case LAST_NORM:
+		break;
+	}
+	do
+		err = remove_at(ctx, &w, true);
+	while (err == -EAGAIN);
+	return err;
+}
+
+/* [R] Is a an ancestor of (or the same as) d? Within one file system. */
+static bool is_ancestor(const struct dentry *a, const struct dentry *d)
+{
+	for (; d != a; d = d->parent)
+		if (d->parent == d)
+			return false;
+	return true;
+}
+
+/* [R] The checks of do_renameat2() and vfs_rename(), names found. 1: nothing to do. */
+static int may_rename(struct vfs_ctx *ctx, const struct place *o, const struct place *n, unsigned flags)
+{
+	bool exchange = flags & RENAME_EXCHANGE, odir, ndir;
+	int err;
+
+	if (!o->d->inode)
+		return -ENOENT;
+	if ((flags & RENAME_NOREPLACE) && n->d->inode)
+		return -EEXIST;
+	odir = S_ISDIR(o->d->inode->mode);
+	ndir = n->d->inode && S_ISDIR(n->d->inode->mode);
+	if (exchange) {
+		if (!n->d->inode)
+			return -ENOENT;
+		if (!ndir && n->slash)
+			return -ENOTDIR;
+	}
+	if (!odir && (o->slash || (!exchange && n->slash)))
+		return -ENOTDIR;
+	if (odir && is_ancestor(o->d, n->dir.dentry))
+		return -EINVAL;
+	if (ndir && is_ancestor(n->d, o->dir.dentry))
+		return exchange ? -EINVAL : -ENOTEMPTY;
+	if (o->d->inode == n->d->inode)
+		return 1;
+	err = may_delete(ctx, o, odir);
+	if (err)
+		return err;
+	if (!n->d->inode)
+		err = may_change_dir(ctx, n);
+	else
+		err = may_delete(ctx, n, exchange ? ndir : odir);
+	if (err)
+		return err;
+	/* ".." of a directory that gets another parent is written. */
+	if (o->dir.dentry != n->dir.dentry) {
+		if (odir)
+			err = inode_permission(ctx->cred, o->d->inode, MAY_WRITE);
+		if (!err && exchange && ndir)
+			err = inode_permission(ctx->cred, n->d->inode, MAY_WRITE);
+		if (err)
+			return err;
+	}
+	if ((o->d->flags | n->d->flags) & D_MOUNTPOINT)
+		return -EBUSY;
+	return o->dir.dentry->inode->ops->rename ? 0 : -EPERM;
+}
+
+static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsigned flags)
+{
+	const struct inode_ops *ops;
+	struct inode *victim;
+	bool gone;
+	int err;
+
+	err = lookup(o);
+	if (!err)
+		err = lookup(n);
+	if (err)
+		return err;
+	vfs_rdlock();
+	err = may_rename(ctx, o, n, flags);
+	vfs_rdunlock();
+	if (err)
+		return err == 1 ? 0 : err;
+	err = prepare(o, true);
+	if (!err)
+		err = prepare(n, n->d->inode != NULL);
+	if (err)
+		return err;
+	lock_for(o);
+	if (!still_there(o) || !still_there(n))
+		err = (o->dir.dentry->flags | n->dir.dentry->flags) & D_DEAD ? -ENOENT : -EAGAIN;
+	else
+		err = may_rename(ctx, o, n, flags);
+	if (err) {
+		unlock_for(o);
+		return err == 1 ? 0 : err;
+	}
+	ops = o->dir.dentry->inode->ops;
+	victim = n->d->inode;
+	if (victim)
+		iget(victim);
+	gone = victim && S_ISDIR(victim->mode) && !(flags & RENAME_EXCHANGE);
+	if (is_remote(o)) {
+		unlock_for(o);
+		err = ops->rename(o->d, n->d, flags);
+		vfs_wrlock();
+		if (!err && still_there(o) && still_there(n)) {
+			if (flags & RENAME_EXCHANGE)
+				d_exchange(o->d, n->d);
+			else if (!is_ancestor(o->d, n->dir.dentry))
+				d_move(o->d, n->d, 0);
+		}
+		vfs_wrunlock();
+	} else {
+		err = ops->rename(o->d, n->d, flags);
+		if (!err && gone)
+			victim->flags |= I_DEAD;
+		unlock_for(o);
+	}
+	iput(victim);
+	return err;
+}
+
+int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase, const char *nname,
+	       unsigned flags)
+{
+	AUTO_PLACE struct place o = {0};
+	AUTO_PLACE struct place n = {0};
+	int err;
+
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	err = find_parent(ctx, obase, oname, &o);
+	if (!err)
+		err = find_parent(ctx, nbase, nname, &n);
+	if (err)
+		return err;
+	if (o.dir.mnt != n.dir.mnt)
+		return -EXDEV;
+	if (o.type != LAST_NORM)
+		return -EBUSY;
+	if (n.type != LAST_NORM)
+		return flags & RENAME_NOREPLACE ? -EEXIST : -EBUSY;
+	if (path_rdonly(&o.dir))
+		return -EROFS;
+	do
+		err = rename_at(ctx, &o, &n, flags);
+	while (err == -EAGAIN);
+	return err;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * copyup.c - a lower file's data becomes ours, at the first open for writing or truncation.
+ *
+ * Done without the lock; who comes meanwhile for the same file waits. The lower's registration stays, so that descriptors
+ * opened before still resolve to the inode (their data stays the old, as in Linux's overlayfs). Holes stay holes.
+ */
+#include "vfs/overlay/overlay.h"
+
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
+#define CHUNK     (1U << 18)
+#define LONG_COPY (1 << 18) /* bytes: below, the thread keeps the lead */
+
+/* One mutex for all: held for instants only. */
+static pthread_mutex_t copy_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t copy_cond = PTHREAD_COND_INITIALIZER;
+
+/* Copies [off, end). Both descriptors are ours alone. The lower may be a file that the host truncates: a short read ends it. */
+static int copy_range(int in, int out, int64_t off, int64_t end, char **buf)
+{
+	bool native = true;
+
+	while (off < end) {
+		size_t want = (size_t)MIN(end - off, (int64_t)(native ? CHUNK * 16 : CHUNK));
+		ssize_t n;
+		if (native) {
+			off_t i = off, o = off;
+			n = copy_file_range(in, &i, out, &o, want, 0);
+			if (n < 0 && errno == ENOSPC)
+				return -ENOSPC;
+			if (n <= 0) {
+				native = false;
+				continue;
+			}
+		} else {
+			if (!*buf && !(*buf = malloc(CHUNK)))
+				return -ENOMEM;
+			n = pread(in, *buf, want, off);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				return n < 0 ? -errno : 0;
+			for (ssize_t done = 0; done < n;) {
+				ssize_t w = pwrite(out, *buf + done, (size_t)(n - done), off + done);
+				if (w < 0 && errno == EINTR)
+					continue;
+				if (w <= 0)
+					return w < 0 ? -errno : -EIO;
+				done += w;
+			}
+		}
+		off += n;
+		atomic_fetch_add(&ovl_copy_up_bytes, (uint64_t)n);
+	}
+	return 0;
+}
+
+static int copy_data(int in, int out, int64_t size)
+{
+	AUTO_FREE char *buf = NULL;
+	int64_t off = 0, end;
+	int r;
+
+	if (ftruncate(out, size))
+		return -errno;
+	while (off < size) {
+		off = lseek(in, off, SEEK_DATA);
+		if (off < 0)
+			return errno == ENXIO ? 0 : -errno;
+		end = lseek(in, off, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		if (off >= size)
+			break;
+		r = copy_range(in, out, off, MIN(end, size), &buf);
+		if (r)
+			return r;
+		off = end;
+	}
+	return 0;
+}
+
+/* The backing file of id with the first limit bytes of inode's lower data. */
+static int fill(struct inode *inode, uint64_t id, int64_t limit)
+{
+	AUTO_CLOSE int in = -1;
+	AUTO_CLOSE int out = -1;
+	struct gattr a;
+	int r;
+
+	if (limit <= 0)
+		return 0;
+	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(OVL(inode)), O_RDONLY, &in, &a);
+	if (r)
+		return r;
+	out = filestore_open(id, O_RDWR);
+	if (out < 0)
+		return out;
+	/* A whole clone is one call where the file systems can do that. */
+	if (limit >= a.size && !ioctl(out, FICLONE, in))
+		return 0;
+	return copy_data(in, out, MIN(limit, a.size));
+}
+
+static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int64_t limit)
+{
+	struct ovl_inode *o = OVL(inode);
+	uint64_t id, dev, ino;
+	int64_t atime, mtime;
+	bool reg = S_ISREG(inode->mode);
+	int r;
+
+	vfs_rdlock();
+	bool done = inode->flags & I_UPPER;
+	limit = MIN(limit, inode->size);
+	atime = inode->atime;
+	mtime = inode->mtime;
+	vfs_rdunlock();
+	if (done)
+		return 0;
+	if (!o->low || (!reg && !S_ISFIFO(inode->mode)))
+		return -EINVAL;
+	if (reg && limit > LONG_COPY && ctx && ctx->may_block)
+		ctx->may_block(ctx);
+	r = reg ? filestore_new(&id, &dev, &ino) : filestore_mkfifo(&id, &dev, &ino);
+	if (r)
+		return r;
+	r = reg ? fill(inode, id, limit) : 0;
+	if (!r) {
+		struct timespec ts[2] = {{atime / 1000000000, atime % 1000000000}, {mtime / 1000000000, mtime % 1000000000}};
+		r = filestore_utimens(id, ts);
+	}
+	if (r) {
+		filestore_free(id);
+		return r;
+	}
+	atomic_fetch_add(&ovl_copy_ups, 1);
+	atomic_fetch_add(&ovl_upper_files, 1);
+	vfs_wrlock();
+	o->id = id;
+	o->back_ino = ino;
+	hostobj_add(dev, ino, inode);
+	inode->flags |= I_UPPER;
+	if (reg)
+		inode->flags |= I_LIVE;
+	if (inode->nlink)
+		ovl_pin(o);
+	if (d && !(d->flags & D_DEAD))
+		d_pin(d);
+	vfs_wrunlock();
+	ovl_fdcache_drop(o);
+	return 0;
+}
+
+int ovl_copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int64_t limit)
+{
+	struct ovl_inode *o = OVL(inode);
+	int r;
+
+	pthread_mutex_lock(&copy_mutex);
+	while (o->copying) {
+		if (ctx && ctx->may_block) {
+			pthread_mutex_unlock(&copy_mutex);
+			ctx->may_block(ctx);
+			pthread_mutex_lock(&copy_mutex);
+			if (!o->copying)
+				break;
+		}
+		pthread_cond_wait(&copy_cond, &copy_mutex);
+	}
+	o->copying = true;
+	pthread_mutex_unlock(&copy_mutex);
+	r = copy_up(ctx, d, inode, limit);
+	pthread_mutex_lock(&copy_mutex);
+	o->copying = false;
+	pthread_cond_broadcast(&copy_cond);
+	pthread_mutex_unlock(&copy_mutex);
+	return r;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file.c - opening, and attributes. A lower file is opened read-only by the gofer and never otherwise; an upper one is its
+ * backing file. An upper file's size, blocks and times are the backing file's, as tracees write natively.
+ */
+#include "vfs/overlay/overlay.h"
+
+#define RDEV(maj, min) ((dev_t)makedev(maj, min))
+
+/* [U] Before a descriptor is handed out: from now on the inode must outlive its names. */
+static void mark_opened(struct ovl_inode *o, struct dentry *d, bool live)
+{
+	if (ov_is(o, OV_OPENED) && (!live || (o->i.flags & I_LIVE)))
+		return;
+	vfs_wrlock();
+	ov_set(o, OV_OPENED);
+	if (live)
+		o->i.flags |= I_LIVE;
+	if (!o->i.nlink)
+		ovl_orphan_add(o);
+	vfs_wrunlock();
+}
+
+/* Device nodes: the sandbox's own devices, whatever the node's file system. */
+static int open_device(const struct inode *inode, int flags, int *hostfd)
+{
+	const struct vfs_config *cfg = vfs_config();
+	char name[32];
+	int dev = -1;
+
+	if (S_ISCHR(inode->mode)) {
+		if (inode->rdev == RDEV(1, 3))
+			dev = cfg->dev_null;
+		else if (inode->rdev == RDEV(1, 5))
+			dev = cfg->dev_zero;
+		else if (inode->rdev == RDEV(1, 7))
+			dev = cfg->dev_full;
+		else if (inode->rdev == RDEV(1, 8))
+			dev = cfg->dev_random;
+		else if (inode->rdev == RDEV(1, 9))
+			dev = cfg->dev_urandom;
+	}
+	if (dev < 0)
+		return -ENXIO;
+	snprintf(name, sizeof(name), "self/fd/%d", dev);
+	int fd = openat(cfg->procfd, name, (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	*hostfd = fd;
+	return 0;
+}
+
+static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
+{
+	struct gattr a;
+	bool again = ov_is(o, OV_OPENED);
+	int fd, r;
+
+	/* O_NOATIME asks for ownership on the host; on a read-only mount there's no atime to keep. */
+	flags &= ~(O_NOATIME | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND);
+	fd = ovl_fdcache_reopen(o, flags);
+	if (fd == -ENOENT || fd == -EACCES || fd == -EPERM) {
+		bool cached = fd != -ENOENT;
+		r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
+		if (r)
+			return r;
+		if (again && !cached) {
+			/* The second time: there will be a third. O_DIRECT and such must not stick to the cached description. */
+			AUTO_CLOSE int keep = fd;
+			ovl_fdcache_add(o, take_fd(&keep));
+			fd = ovl_fdcache_reopen(o, flags);
+			if (fd < 0) {
+				r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
+				if (r)
+					return r;
+			}
+		}
+	}
+	if (fd < 0)
+		return fd;
+	*hostfd = fd;
+	return 0;
+}
+
+int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int flags, int *hostfd)
+{
+	struct ovl_inode *o = OVL(inode);
+	bool write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	int r, fd;
+
+	switch (inode->mode & S_IFMT) {
+	case S_IFREG:
+		break;
+	case S_IFLNK:
+		return -ELOOP;
+	case S_IFDIR:
+		return -EISDIR;
+	case S_IFCHR:
+	case S_IFBLK:
+		return open_device(inode, flags, hostfd);
+	case S_IFIFO:
+		r = ovl_copy_up(ctx, d, inode, 0);
+		if (r)
+			return r;
+		mark_opened(o, d, false);
+		return ovl_open_fifo(ctx, o, flags, hostfd);
+	default:
+		return -ENXIO;
+	}
+	ovl_orphan_sweep(false);
+	vfs_rdlock();
+	bool upper = inode->flags & I_UPPER;
+	vfs_rdunlock();
+	if (!upper && !write) {
+		r = open_lower(o, flags, hostfd);
+		if (!r)
+			mark_opened(o, d, false);
+		return r;
+	}
+	if (!upper) {
+		r = ovl_copy_up(ctx, d, inode, flags & O_TRUNC ? 0 : INT64_MAX);
+		if (r)
+			return r;
+	}
+	mark_opened(o, d, write);
+	fd = filestore_open(o->id, flags & ~O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	*hostfd = fd;
+	return 0;
+}
+
+int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
+{
+	struct ovl_inode *o = OVL(inode);
+	struct kstat b = {0};
+	int r = 0;
+
+	vfs_rdlock();
+	bool live = inode->flags & I_LIVE;
+	*st = (struct kstat){
+	    .dev = inode->dev,
+	    .rdev = inode->rdev,
+	    .ino = inode->ino,
+	    .mode = inode->mode,
+	    .nlink = inode->nlink,
+	    .blksize = inode->blksize,
+	    .uid = inode->uid,
+	    .gid = inode->gid,
+	    .size = inode->size,
+	    .blocks = inode->blocks,
+	    .atime = inode->atime,
+	    .mtime = inode->mtime,
+	    .ctime = inode->ctime,
+	    .btime = inode->btime,
+	    .mnt_id = st->mnt_id,
+	    .mnt_root = st->mnt_root,
+	};
+	vfs_rdunlock();
+	if (!live)
+		return 0;
+	r = filestore_stat(o->id, &b);
+	if (r)
+		return r;
+	st->size = b.size;
+	st->blocks = b.blocks;
+	/* Times that were set are stored in both places; the backing file's are later only when it was read or written since. */
+	st->atime = MAX(st->atime, b.atime);
+	st->mtime = MAX(st->mtime, b.mtime);
+	st->ctime = MAX(st->ctime, b.mtime);
+	return 0;
+}
+
+static struct timespec to_ts(int64_t t)
+{
+	int64_t s = t / 1000000000, n = t % 1000000000;
+
+	if (n < 0) {
+		s--;
+		n += 1000000000;
+	}
+	return (struct timespec){s, n};
+}
+
+int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa)
+{
+	struct ovl_inode *o = OVL(inode);
+	unsigned times = sa->valid & (SA_ATIME | SA_MTIME | SA_ATIME_NOW | SA_MTIME_NOW);
+	int64_t now = vfs_now();
+	int r;
+
+	if (sa->valid & SA_SIZE) {
+		if (!S_ISREG(inode->mode))
+			return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
+		r = ovl_copy_up(ctx, d, inode, sa->size);
+		if (!r)
+			r = filestore_truncate(o->id, sa->size);
+		if (r)
+			return r;
+	}
+	vfs_rdlock();
+	bool back = times && S_ISREG(inode->mode) && (inode->flags & I_UPPER);
+	vfs_rdunlock();
+	if (back) {
+		struct timespec ts[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
+		if (times & (SA_ATIME | SA_ATIME_NOW))
+			ts[0] = to_ts(times & SA_ATIME_NOW ? now : sa->atime);
+		if (times & (SA_MTIME | SA_MTIME_NOW))
+			ts[1] = to_ts(times & SA_MTIME_NOW ? now : sa->mtime);
+		r = filestore_utimens(o->id, ts);
+		if (r)
+			return r;
+	}
+	vfs_wrlock();
+	if (sa->valid & SA_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (sa->mode & 07777);
+	if (sa->valid & SA_UID)
+		inode->uid = sa->uid;
+	if (sa->valid & SA_GID)
+		inode->gid = sa->gid;
+	if (sa->valid & SA_SIZE) {
+		inode->flags |= I_LIVE;
+		inode->size = sa->size;
+		inode->mtime = now;
+	}
+	if (times & (SA_ATIME | SA_ATIME_NOW))
+		inode->atime = times & SA_ATIME_NOW ? now : sa->atime;
+	if (times & (SA_MTIME | SA_MTIME_NOW))
+		inode->mtime = times & SA_MTIME_NOW ? now : sa->mtime;
+	inode->ctime = now;
+	if (inode->nlink)
+		ovl_pin(o);
+	if (d && !(d->flags & D_DEAD))
+		d_pin(d);
+	vfs_wrunlock();
+	return 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inode.c - inodes of the overlay: made from a lower object or new, found again through other links, freed.
+ */
+#include "vfs/overlay/overlay.h"
+
+_Atomic uint64_t ovl_copy_ups, ovl_copy_up_bytes, ovl_upper_files;
+
+const struct inode_ops ovl_ops = {
+    .lookup = ovl_lookup,
+    .readdir = ovl_readdir,
+    .readlink = ovl_readlink,
+    .getattr = ovl_getattr,
+    .open = ovl_open,
+    .setattr = ovl_setattr,
+    .getxattr = ovl_getxattr,
+    .listxattr = ovl_listxattr,
+    .setxattr = ovl_setxattr,
+    .mknod = ovl_mknod,
+    .prepare = ovl_prepare,
+    .link = ovl_link,
+    .unlink = ovl_unlink,
+    .rmdir = ovl_rmdir,
+    .rename = ovl_rename,
+    .tmpfile = ovl_tmpfile,
+    .release = ovl_release,
+};
+
+struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode)
+{
+	struct ovl_inode *o = calloc(1, sizeof(*o));
+
+	if (o)
+		inode_init(&o->i, sb, &ovl_ops, mode);
+	return o;
+}
+
+/* Another link of a known file. A count falls to 0 only under the lock that we hold, so what the table shows is alive. */
+static struct inode *find_lower(const struct super *sb, const struct gattr *a, bool *taken)
+{
+	struct inode *i = hostobj_find(a->dev, a->ino);
+
+	*taken = i;
+	if (!i || i->ops != &ovl_ops || i->sb != sb || !OVL(i)->low)
+		return NULL;
+	iget(i);
+	return i;
+}
+
+struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len)
+{
+	const struct vfs_config *cfg = vfs_config();
+	bool taken = false, dir = S_ISDIR(a->mode);
+	struct inode *i = dir ? NULL : find_lower(sb, a, &taken);
+
+	if (i)
+		return i;
+	struct ovl_low *low = malloc(sizeof(*low) + len + 1);
+	struct ovl_inode *o = low ? ovl_inode_new(sb, a->mode) : NULL;
+	if (!o) {
+		free(low);
+		return NULL;
+	}
+	i = &o->i;
+	low->dev = a->dev;
+	low->ino = a->ino;
+	memcpy(low->path, path, len);
+	low->path[len] = '\0';
+	o->low = low;
+	i->ino = a->ino;
+	i->dev = vfs_map_dev(a->dev);
+	i->rdev = a->rdev;
+	i->uid = cfg->fakeroot && a->uid == cfg->host_uid ? 0 : a->uid;
+	i->gid = cfg->fakeroot && a->gid == cfg->host_gid ? 0 : a->gid;
+	i->nlink = a->nlink;
+	i->blksize = a->blksize;
+	i->size = a->size;
+	i->blocks = a->blocks;
+	i->atime = a->atime;
+	i->mtime = a->mtime;
+	i->ctime = a->ctime;
+	i->btime = a->btime;
+	if (!dir && !taken) {
+		hostobj_add(a->dev, a->ino, i);
+		ov_set(o, OV_HOSTOBJ);
+	}
+	return i;
+}
+
+void ovl_pin(struct ovl_inode *o)
+{
+	vfs_assert_locked(1);
+	if (o->low && !S_ISDIR(o->i.mode) && !ov_is(o, OV_PINNED)) {
+		ov_set(o, OV_PINNED);
+		iget(&o->i);
+	}
+}
+
+int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *target,
+		  struct ovl_inode **out)
+{
+	struct ovl_sb *os = OVL_SB(dir->sb);
+	struct ovl_inode *o;
+	struct inode *i;
+	uint64_t dev;
+	int r = 0;
+
+	if (os->limit && !S_ISDIR(mode) && atomic_load(&os->used) >= os->limit)
+		return -ENOSPC;
+	o = ovl_inode_new(dir->sb, mode);
+	if (!o)
+		return -ENOMEM;
+	i = &o->i;
+	i->ino = vfs_new_ino();
+	i->dev = dir->dev;
+	i->uid = uid;
+	i->gid = gid;
+	i->nlink = S_ISDIR(mode) ? 2 : 1;
+	i->blksize = 4096;
+	if (S_ISCHR(mode) || S_ISBLK(mode))
+		i->rdev = rdev;
+	if (S_ISLNK(mode)) {
+		i->link = strdup(target);
+		i->size = (int64_t)strlen(target);
+		if (!i->link)
+			r = -ENOMEM;
+	} else if (S_ISREG(mode)) {
+		r = filestore_new(&o->id, &dev, &o->back_ino);
+	} else if (S_ISFIFO(mode)) {
+		r = filestore_mkfifo(&o->id, &dev, &o->back_ino);
+	}
+	if (r) {
+		iput_locked(i);
+		return r;
+	}
+	if (o->id) {
+		i->flags |= I_UPPER;
+		atomic_fetch_add(&ovl_upper_files, 1);
+		hostobj_add(dev, o->back_ino, i);
+		if (os->limit && S_ISREG(mode)) {
+			TAILQ_INSERT_TAIL(&os->charged, o, charge);
+			ov_set(o, OV_CHARGED);
+		}
+	}
+	*out = o;
+	return 0;
+}
+
+void ovl_release(struct inode *i)
+{
+	struct ovl_inode *o = OVL(i);
+
+	vfs_assert_locked(1);
+	if (ov_is(o, OV_HOSTOBJ))
+		hostobj_del(o->low->dev, o->low->ino);
+	if (ov_is(o, OV_CHARGED))
+		TAILQ_REMOVE(&OVL_SB(i->sb)->charged, o, charge);
+	if (o->id) {
+		hostobj_del(filestore_dev(), o->back_ino);
+		filestore_free(o->id);
+		atomic_fetch_sub(&ovl_upper_files, 1);
+	}
+	if (S_ISDIR(i->mode))
+		ovl_names_free(o->names);
+	else
+		ovl_fdcache_drop(o);
+	ovl_xattrs_free(o->xattrs);
+	free(o->low);
+	free(o);
+}

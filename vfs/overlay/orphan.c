@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * orphan.c - files without a name that a tracee may have open.
+ *
+ * Their attributes live with us, so fstat(2) needs the inode for as long as a descriptor exists, and nobody tells us when the
+ * last one is closed. The list holds a reference on each; a sweep drops those of which filestore_busy() says that nobody holds the
+ * backing file. That's sound: who has no descriptor and no reference can't get one. A sweep comes when the list has doubled, or with
+ * the next change after SWEEP_NS, so that the space of big deleted files doesn't wait for long.
+ */
+#include "vfs/overlay/overlay.h"
+
+#define SWEEP_NS  100000000
+#define SWEEP_MIN 64
+
+/* [W]: the list. */
+static TAILQ_HEAD(orphans, ovl_inode) orphans = TAILQ_HEAD_INITIALIZER(orphans);
+static atomic_uint n_orphans, n_after_sweep;
+static _Atomic int64_t last_sweep;
+static atomic_flag sweeping = ATOMIC_FLAG_INIT;
+
+void ovl_orphan_add(struct ovl_inode *o)
+{
+	vfs_assert_locked(1);
+	if (!(o->i.flags & I_UPPER)) {
+		/* The lower's data. We can't probe a file that isn't ours, so who opened one keeps its record: they are bounded by
+		 * the size of the lower. */
+		if (ov_is(o, OV_PINNED) && !ov_is(o, OV_OPENED)) {
+			ov_clear(o, OV_PINNED);
+			iput_locked(&o->i);
+		}
+		return;
+	}
+	if (ov_is(o, OV_ORPHAN))
+		return;
+	if (!ov_is(o, OV_OPENED)) {
+		/* Never handed out. Anyone about to open it holds a reference, and the data doesn't need a name. */
+		if (ov_is(o, OV_PINNED)) {
+			ov_clear(o, OV_PINNED);
+			iput_locked(&o->i);
+		}
+		return;
+	}
+	ov_set(o, OV_ORPHAN);
+	if (ov_is(o, OV_PINNED))
+		ov_clear(o, OV_PINNED); /* the list takes that reference over */
+	else
+		iget(&o->i);
+	TAILQ_INSERT_TAIL(&orphans, o, orphan);
+	atomic_fetch_add(&n_orphans, 1);
+}
+
+void ovl_orphan_del(struct ovl_inode *o)
+{
+	vfs_assert_locked(1);
+	if (!ov_is(o, OV_ORPHAN))
+		return;
+	ov_clear(o, OV_ORPHAN);
+	TAILQ_REMOVE(&orphans, o, orphan);
+	atomic_fetch_sub(&n_orphans, 1);
+	iput_locked(&o->i);
+}
+
+void ovl_orphan_sweep(bool all)
+{
+	unsigned n = atomic_load(&n_orphans);
+	int64_t now;
+
+	if (!n)
+		return;
+	if (!all && n < MAX(SWEEP_MIN, 2 * atomic_load(&n_after_sweep))) {
+		now = vfs_now();
+		if (now - atomic_load(&last_sweep) < SWEEP_NS)
+			return;
+		n = MIN(n, SWEEP_MIN);
+	}
+	if (atomic_flag_test_and_set(&sweeping))
+		return;
+	while (n) {
+		struct ovl_inode *batch[SWEEP_MIN], *o;
+		bool gone[SWEEP_MIN];
+		unsigned k = 0;
+		vfs_wrlock();
+		while (k < ARRAY_SIZE(batch) && k < n && (o = TAILQ_FIRST(&orphans))) {
+			/* To the end: the next sweep goes on with others. */
+			TAILQ_REMOVE(&orphans, o, orphan);
+			TAILQ_INSERT_TAIL(&orphans, o, orphan);
+			iget(&o->i);
+			batch[k++] = o;
+		}
+		vfs_wrunlock();
+		if (!k)
+			break;
+		n -= k;
+		for (unsigned i = 0; i < k; i++)
+			gone[i] = !filestore_busy(batch[i]->id);
+		vfs_wrlock();
+		for (unsigned i = 0; i < k; i++) {
+			o = batch[i];
+			/* Ours and the list's are the only references: nobody can make a descriptor any more either. */
+			if (gone[i] && ov_is(o, OV_ORPHAN) && atomic_load(&o->i.refs) == 2)
+				ovl_orphan_del(o);
+			iput_locked(&o->i);
+		}
+		vfs_wrunlock();
+	}
+	atomic_store(&n_after_sweep, atomic_load(&n_orphans));
+	atomic_store(&last_sweep, vfs_now());
+	atomic_flag_clear(&sweeping);
+	filestore_reclaim();
+}

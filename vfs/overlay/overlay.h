@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * overlay.h - private to vfs/overlay/: copy-on-write over one export of the gofer, and tmpfs (the same without a lower).
+ *
+ * The dentry tree is the storage: names that were made, moved or removed are pinned dentries, and what isn't in the tree is
+ * asked of the lower. An inode is in one of these states:
+ *   clean      everything is the lower's; cached, evictable
+ *   changed    attributes, names or xattrs differ: OV_PINNED holds a reference for the sandbox's life, because other lower
+ *              links of the file must find the same inode (through hostobj_find() of the lower's dev:ino)
+ *   I_UPPER    the data too is ours, in the filestore (regular files and FIFOs)
+ *   orphan     no name is left but a tracee may have it open: the orphan list holds the reference, see orphan.c
+ * Directories have one name only, so their inode lives and is pinned with its dentry, and isn't registered.
+ *
+ * A dentry's fsdata is not a pointer but a truth value: "the lower directory has an entry of this name", for positive ones;
+ * for negative ones D_WHITEOUT says the same.
+ */
+#ifndef VFS_OVERLAY_OVERLAY_H
+#define VFS_OVERLAY_OVERLAY_H
+
+#include "gofer/client.h"
+#include "vfs/fs.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+struct ovl_sb {
+	struct super sb;
+	uint32_t export;
+	bool has_lower;
+	uint64_t limit; /* bytes, tmpfs only; 0: none */
+	/* With a limit: the regular files that count against it. [W] to change, [R] to go through. */
+	TAILQ_HEAD(, ovl_inode) charged;
+	_Atomic uint64_t used, used_due; /* sum of their blocks; when it's to be counted anew (ns), see ovl_used() */
+};
+
+struct ovl_xattr {
+	struct ovl_xattr *next;
+	uint32_t size;
+	char *value; /* behind the name, same allocation */
+	char name[];
+};
+
+/* Names of a lower directory, sorted; immutable once published in ovl_inode.names, freed with the inode. */
+struct ovl_name {
+	uint64_t ino;
+	const char *name;
+	uint16_t len;
+	unsigned char type;
+};
+struct ovl_names {
+	unsigned n;
+	atomic_uint last_miss; /* index of the last lookup that missed the cache, plus 1; a hint, and all that changes */
+	size_t bytes;
+	struct ovl_name e[];
+};
+
+/* Where an inode comes from. */
+struct ovl_low {
+	uint64_t dev, ino; /* host object */
+	char path[];       /* in the export, by which it was found */
+};
+
+struct ovl_fd;
+
+/* atomic bits of ovl_inode.st */
+#define OV_HOSTOBJ 1U  /* lower dev:ino is registered */
+#define OV_PINNED  2U  /* one reference is held for the sandbox's life; changed [W] */
+#define OV_OPENED  4U  /* a descriptor was handed out once */
+#define OV_XATTR   8U  /* xattrs holds all of them; the lower's don't count any more */
+#define OV_NOXATTR 16U /* the lower has none */
+#define OV_ORPHAN  32U /* on the orphan list; changed [W] */
+#define OV_TMPFILE 64U /* may be linked though nlink is 0 */
+#define OV_CHARGED 128U
+
+struct ovl_inode {
+	struct inode i;
+	atomic_uint st;           /* OV_ */
+	uint32_t copying;         /* bool; guarded by the copy mutex of copyup.c */
+	uint64_t id, back_ino;    /* I_UPPER: the backing file; its device is the filestore's */
+	struct ovl_low *low;      /* immutable; NULL: no lower */
+	struct ovl_xattr *xattrs; /* [W] */
+	union {
+		_Atomic(struct ovl_names *) names; /* directory */
+		struct ovl_fd *fd;                 /* regular file: cached descriptor, guarded by fdcache.c's mutex */
+	};
+	TAILQ_ENTRY(ovl_inode) orphan, charge;
+};
+
+static inline struct ovl_inode *OVL(const struct inode *i)
+{
+	return container_of((struct inode *)(uintptr_t)i, struct ovl_inode, i);
+}
+/* Path in the export, or NULL. */
+static inline const char *ovl_lower(const struct ovl_inode *o)
+{
+	return o->low ? o->low->path : NULL;
+}
+static inline struct ovl_sb *OVL_SB(const struct super *sb)
+{
+	return container_of((struct super *)(uintptr_t)sb, struct ovl_sb, sb);
+}
+static inline bool ov_is(const struct ovl_inode *o, unsigned bit)
+{
+	return atomic_load_explicit(&((struct ovl_inode *)(uintptr_t)o)->st, memory_order_acquire) & bit;
+}
+static inline void ov_set(struct ovl_inode *o, unsigned bit)
+{
+	atomic_fetch_or(&o->st, bit);
+}
+static inline void ov_clear(struct ovl_inode *o, unsigned bit)
+{
+	atomic_fetch_and(&o->st, ~bit);
+}
+
+extern const struct inode_ops ovl_ops;
+extern const struct super_ops ovl_super_ops;
+
+/* inode.c */
+struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode);
+/* [W] The inode of a lower object, referenced: an existing one where a link of the file is known. NULL: no memory. */
+struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len);
+/* A new inode of the upper, unregistered and without a name; ids and device like a new entry of dir. [W] */
+int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *target,
+		  struct ovl_inode **out);
+void ovl_pin(struct ovl_inode *o); /* [W] idempotent */
+void ovl_release(struct inode *inode);
+/* Bytes that count against a tmpfs's limit; not older than used_due unless fresh. [U] */
+uint64_t ovl_used(struct ovl_sb *o, bool fresh);
+
+/* lookup.c */
+int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out, int max);
+int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out);
+ssize_t ovl_readlink(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t size);
+/* names.c. [U] The lower's names of a directory. Borrowed if *owned stays NULL (then valid as long as the inode is referenced), else
+ * the caller's to free. */
+int ovl_names_get(struct inode *dir, const struct ovl_names **out, struct ovl_names **owned);
+/* Index or -1. */
+int ovl_names_find(const struct ovl_names *l, const char *name, size_t len);
+void ovl_names_free(struct ovl_names *l); /* a published one: gives the memory account back */
+
+/* dir.c */
+int ovl_mknod(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *target);
+int ovl_prepare(struct dentry *d, bool removing);
+int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d);
+int ovl_unlink(struct dentry *d);
+int ovl_rmdir(struct dentry *d);
+int ovl_rename(struct dentry *from, struct dentry *to, unsigned flags);
+int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct inode **out);
+
+/* copyup.c. [U] Gives inode its backing file, with the first limit bytes of the lower's data. */
+int ovl_copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int64_t limit);
+/* file.c */
+int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int flags, int *hostfd);
+int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
+int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa);
+/* fifo.c */
+int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *hostfd);
+/* fdcache.c */
+int ovl_fdcache_reopen(struct ovl_inode *o, int flags); /* fresh descriptor, or -ENOENT (not cached), -EACCES... */
+void ovl_fdcache_add(struct ovl_inode *o, int fd);      /* takes fd over */
+void ovl_fdcache_drop(struct ovl_inode *o);
+/* orphan.c */
+void ovl_orphan_add(struct ovl_inode *o); /* [W] the last name is gone */
+void ovl_orphan_del(struct ovl_inode *o); /* [W] has a name again */
+void ovl_orphan_sweep(bool all);          /* [U] */
+/* xattr.c */
+ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
+ssize_t ovl_listxattr(struct inode *inode, char *buf, size_t size);
+int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const void *v, size_t n, int flags);
+void ovl_xattrs_free(struct ovl_xattr *x);
+
+/* What --stats shows. */
+extern _Atomic uint64_t ovl_copy_ups, ovl_copy_up_bytes, ovl_upper_files;
+
+#endif
