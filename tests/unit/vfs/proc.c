@@ -214,6 +214,7 @@ Test(proc, maps_hide_host_paths)
 	fake_obj.dev = st.st_dev;
 	fake_obj.ino = st.st_ino;
 	fake_obj.inode.ino = 4242;
+	fake_obj.inode.mode = S_IFREG | 0644;
 	fake_obj.inode.dev = makedev(0, 33);
 	atomic_store(&fake_obj.inode.refs, 1);
 	fstat(sfd, &st);
