@@ -45,8 +45,9 @@ extern const struct pnode_ops proc_pid_dir_ops;        /* plain directory in a p
 const struct pnode *proc_pid_tree(void);
 int proc_pid_lookup(struct pinode *root, const char *name, struct pinode **out);
 int proc_pid_list(struct vfs_ctx *ctx, struct pinode *root, struct dirlist *out);
-/* proc_status.c, proc_maps.c, proc_mounts.c */
-extern const struct pnode_ops proc_status_ops, proc_limits_ops, proc_cmdline_ops, proc_auxv_ops;
+/* proc_status.c, proc_mem.c, proc_maps.c, proc_mounts.c */
+extern const struct pnode_ops proc_status_ops, proc_limits_ops, proc_cmdline_ops;
+extern const struct pnode_ops proc_environ_ops, proc_auxv_ops;
 extern const struct pnode_ops proc_maps_ops;
 extern const struct pnode_ops proc_mounts_ops, proc_mountinfo_ops, proc_mountstats_ops;
 /* proc_fd.c, proc_link.c */

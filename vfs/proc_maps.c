@@ -3,6 +3,7 @@
  * proc_maps.c - maps and smaps of a process: the native text without the loader stub, and with files as the sandbox names and
  * numbers them. A native name is a host path or that of a backing file, so it is never passed on.
  */
+#include "vfs/core.h"
 #include "vfs/proc.h"
 
 #include <inttypes.h>
@@ -46,20 +47,30 @@ static bool kernel_name(const struct map_line *m)
 	return false;
 }
 
-static struct inode *object_inode(const struct map_line *m)
+/* Which file of ours is the host object, with the name that it was last opened by: as vfs_identify(), without a descriptor. */
+static struct inode *object_file(const struct map_line *m, struct vfile *out)
 {
+	*out = (struct vfile){0};
 	vfs_rdlock();
 	struct inode *i = hostobj_find(makedev(m->maj, m->min), m->ino);
-	if (i)
-		iget(i);
+	if (i && S_ISREG(i->mode) && iget_live(i)) {
+		struct dentry *a = __atomic_load_n(&i->alias, __ATOMIC_RELAXED);
+		out->kind = VF_FILE;
+		out->inode = i;
+		if (a && a->sb->mnt) {
+			out->path = (struct path){a->sb->mnt, a};
+			path_get(&out->path);
+		}
+	}
 	vfs_rdunlock();
-	return i;
+	return out->inode;
 }
 
 static void put_map(struct vfs_ctx *ctx, struct sbuf *out, const char *line, const struct map_line *m)
 {
 	char path[PATH_MAX + 16];
-	struct inode *i = m->ino ? object_inode(m) : NULL;
+	AUTO_VFILE struct vfile f = {0};
+	struct inode *i = m->ino ? object_file(m, &f) : NULL;
 
 	if (!i && (m->name[0] == '[' || kernel_name(m) || (!m->name[0] && !m->ino))) {
 		sbuf_str(out, line);
@@ -71,14 +82,12 @@ static void put_map(struct vfs_ctx *ctx, struct sbuf *out, const char *line, con
 		    i ? minor(i->dev) : 0, i ? i->ino : 0);
 	if (!i)
 		goto end;
-	struct vfile f = {.kind = VF_FILE, .inode = i}; /* the inode's reference is ours */
 	if (vfs_vfile_path(ctx, &f, path, sizeof(path)) >= 0) {
 		/* seq_pad() in fs/proc/task_mmu.c */
 		while (!out->err && out->len - start < 25 + sizeof(void *) * 6)
 			sbuf_str(out, " ");
 		sbuf_escape(out, path, "\n");
 	}
-	iput(i);
 end:
 	sbuf_str(out, "\n");
 }

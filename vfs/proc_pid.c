@@ -33,7 +33,7 @@ static const struct pnode_row both_rows[] = {
     {"comm", RW, &proc_donate_rw_ops, NULL},
     {"cpuset", RO, &pseudo_text_ops, "/\n"},
     {"cwd", LNK, &proc_cwd_ops, NULL},
-    {"environ", S_IFREG | 0400, &proc_donate_inspect_ops, NULL},
+    {"environ", S_IFREG | 0400, &proc_environ_ops, NULL},
     {"exe", LNK, &proc_exe_ops, NULL},
     {"fd", DIR_(0500), &proc_fd_dir_ops, NULL},
     {"fdinfo", DIR_(0555), &proc_fdinfo_dir_ops, NULL},

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * proc_status.c - status, limits, cmdline and auxv of a process: the native text, with what the sandbox virtualises put in.
+ * proc_status.c - status, limits and cmdline of a process: the native text, with what the sandbox virtualises put in.
  */
 #include "vfs/proc.h"
 
-#include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -149,101 +148,3 @@ static int cmdline_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *
 	return out->err;
 }
 const struct pnode_ops proc_cmdline_ops = {.generate = cmdline_generate};
-
-/* --- auxv ------------------------------------------------------------------------------------------------------------- */
-
-#define AUXV_ENTRIES    64
-#define STACK_WORDS_MAX (4U << 20) /* more argv and envp pointers than execve(2) takes */
-
-/* Start of the stack, where argc stands: field 28 of stat. 0: unknown. */
-static uint64_t stack_start(const struct pinode *p)
-{
-	AUTO_SBUF struct sbuf b = {0};
-	char name[64];
-	uint64_t v = 0;
-
-	if (p->tid)
-		snprintf(name, sizeof(name), "%d/task/%d/stat", p->pid, p->tid);
-	else
-		snprintf(name, sizeof(name), "%d/stat", p->pid);
-	if (sbuf_read_at(&b, vfs_config()->guest_procfd, name, 4096) < 0)
-		return 0;
-	sbuf_put(&b, "", 1);
-	if (b.err)
-		return 0;
-	char *s = strrchr(b.data, ')'), *save = NULL;
-	if (!s)
-		return 0;
-	int field = 2;
-	for (char *w = strtok_r(s + 1, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-		if (++field == 28) {
-			v = strtoull(w, NULL, 10);
-			break;
-		}
-	}
-	return v;
-}
-
-/* The vector that the program itself got: behind argv and envp. The memory is the tracee's: any of it may be wrong. */
-static int stack_auxv(const struct pinode *p, uint64_t start, Elf64_auxv_t out[AUXV_ENTRIES])
-{
-	char name[32];
-	uint64_t argc, buf[512];
-
-	snprintf(name, sizeof(name), "%d/mem", p->pid);
-	AUTO_CLOSE int fd = openat(vfs_config()->guest_procfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || pread(fd, &argc, sizeof(argc), (off_t)start) != (ssize_t)sizeof(argc) || argc > STACK_WORDS_MAX)
-		return -ENOENT;
-	uint64_t pos = start + (argc + 2) * sizeof(uint64_t);
-	for (size_t words = 0; words < STACK_WORDS_MAX;) {
-		ssize_t n = pread(fd, buf, sizeof(buf), (off_t)pos);
-		if (n < (ssize_t)sizeof(uint64_t))
-			return -ENOENT;
-		size_t have = (size_t)n / sizeof(uint64_t), i;
-		for (i = 0; i < have && buf[i]; i++)
-			;
-		words += i;
-		pos += i * sizeof(uint64_t);
-		if (i < have) {
-			ssize_t want = (ssize_t)(AUXV_ENTRIES * sizeof(*out));
-			memset(out, 0, (size_t)want);
-			return pread(fd, out, (size_t)want, (off_t)(pos + 8)) >= (ssize_t)sizeof(*out) ? 0 : -ENOENT;
-		}
-	}
-	return -ENOENT;
-}
-
-/*
- * The kernel's copy describes the loader stub; the stub corrected the one on the stack. Only the entries that the stub
- * corrects are taken from there.
- */
-static int auxv_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *out)
-{
-	static const uint64_t corrected[] = {AT_PHDR, AT_PHNUM, AT_PHENT, AT_BASE, AT_ENTRY, AT_EXECFN,
-					     AT_UID,  AT_EUID,  AT_GID,   AT_EGID, AT_SECURE};
-	Elf64_auxv_t stack[AUXV_ENTRIES];
-	AUTO_CLOSE int fd = proc_native_open(p, O_RDONLY);
-
-	if (fd < 0)
-		return fd;
-	uint64_t start = stack_start(p);
-	bool have = start && stack_auxv(p, start, stack) == 0;
-	if (!proc_may_inspect(ctx, p))
-		return -EACCES;
-	int r = sbuf_read_fd(out, fd, 4096);
-	if (r < 0)
-		return r;
-	Elf64_auxv_t *native = (Elf64_auxv_t *)out->data;
-	for (size_t i = 0; have && i < out->len / sizeof(*native); i++) {
-		for (size_t k = 0; k < ARRAY_SIZE(corrected); k++) {
-			if (native[i].a_type != corrected[k])
-				continue;
-			for (size_t j = 0; j < AUXV_ENTRIES && stack[j].a_type != AT_NULL; j++) {
-				if (stack[j].a_type == corrected[k])
-					native[i].a_un.a_val = stack[j].a_un.a_val;
-			}
-		}
-	}
-	return 0;
-}
-const struct pnode_ops proc_auxv_ops = {.generate = auxv_generate};

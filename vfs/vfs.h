@@ -252,6 +252,9 @@ struct vfs_proc_ops {
 	bool (*is_stub)(unsigned maj, unsigned min, uint64_t ino);
 	/* Soft and hard value of a limit as the program sees it; resource as in getrlimit(2). */
 	int (*task_rlimit)(pid_t pid, int resource, uint64_t *soft, uint64_t *hard);
+	/* Bytes of the process's memory (process_vm_readv(2)): the count, short at a hole, or -errno. May be NULL: then environ
+	 * and auxv of processes whose native files we may not open are EACCES. */
+	ssize_t (*read_mem)(pid_t pid, uint64_t addr, void *buf, size_t len);
 };
 void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
 

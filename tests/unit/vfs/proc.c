@@ -8,12 +8,16 @@
 #include <criterion/criterion.h>
 #include <elf.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 static struct super *sb;
@@ -67,7 +71,13 @@ static int task_rlimit(pid_t pid, int resource, uint64_t *soft, uint64_t *hard)
 	*hard = UINT64_MAX;
 	return 0;
 }
-static const struct vfs_proc_ops ops = {task_info, task_info_release, task_fd, may_inspect, is_stub, task_rlimit};
+static ssize_t read_mem(pid_t pid, uint64_t addr, void *buf, size_t len)
+{
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	ssize_t n = process_vm_readv(pid, &l, 1, &r, 1, 0);
+	return n < 0 ? -errno : n;
+}
+static const struct vfs_proc_ops ops = {task_info, task_info_release, task_fd, may_inspect, is_stub, task_rlimit, read_mem};
 
 static int get_fd(struct vfs_ctx *ctx, int fd)
 {
@@ -204,6 +214,7 @@ Test(proc, maps_hide_host_paths)
 	fake_obj.dev = st.st_dev;
 	fake_obj.ino = st.st_ino;
 	fake_obj.inode.ino = 4242;
+	fake_obj.inode.mode = S_IFREG | 0644;
 	fake_obj.inode.dev = makedev(0, 33);
 	atomic_store(&fake_obj.inode.refs, 1);
 	fstat(sfd, &st);
@@ -243,6 +254,55 @@ Test(proc, auxv_of_own_stack)
 			cr_assert_eq(av[i].a_un.a_val, getauxval(av[i].a_type));
 	}
 	close(fd);
+}
+
+/* Another user's supervisor, as when root started it: the owner's files are read from memory. */
+Test(proc, environ_and_auxv_of_another_user)
+{
+	Elf64_auxv_t av[64];
+	char *want = native("environ");
+	size_t len = 0;
+	int ready[2], status;
+	char c;
+
+	while (want[len])
+		len += strlen(want + len) + 1;
+	cr_assert_eq(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		/* Bound to nobody's uid but traceable: not dumpable would be root's. */
+		c = 'x';
+		if (setresuid(12345, 12345, 12345) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0 && write(ready[1], &c, 1) == 1)
+			alarm(20), pause();
+		_exit(0);
+	}
+	cr_assert_eq(read(ready[0], &c, 1), 1);
+	/* Tracing needs CAP_SYS_PTRACE here, where the supervisor has it by owning the namespace; DAC must not help. */
+	struct __user_cap_header_struct h = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct d[2] = {{.effective = 1U << CAP_SYS_PTRACE, .permitted = 1U << CAP_SYS_PTRACE}};
+	if (getuid() == 0 && syscall(SYS_capset, &h, d) == 0) {
+		char path[64], *got;
+		snprintf(path, sizeof(path), "%d/environ", child);
+		got = fake_read(sb, &ctx, path);
+		cr_assert_not_null(got);
+		cr_assert_eq(memcmp(got, want, len), 0);
+		snprintf(path, sizeof(path), "%d/auxv", child);
+		int fd = fake_open(sb, &ctx, path, O_RDONLY);
+		cr_assert_geq(fd, 0);
+		ssize_t n = read(fd, av, sizeof(av));
+		cr_assert_eq(av[n / (ssize_t)sizeof(*av) - 1].a_type, AT_NULL);
+		for (size_t i = 0; i < (size_t)n / sizeof(*av) && av[i].a_type; i++)
+			/* The C library changes its own copy of others. */
+			if (av[i].a_type == AT_PHDR || av[i].a_type == AT_ENTRY || av[i].a_type == AT_RANDOM)
+				cr_assert_eq(av[i].a_un.a_val, getauxval(av[i].a_type), "type %lu", av[i].a_type);
+		snprintf(path, sizeof(path), "%d/fd/%d", child, ready[0]);
+		char text[64];
+		cr_assert_gt(fake_readlink(sb, &ctx, path, text, sizeof(text)), 0);
+		cr_assert_eq(strncmp(text, "pipe:[", 6), 0);
+		close(fd);
+	}
+	close(ready[0]);
+	waitpid(child, &status, WNOHANG);
 }
 
 Test(proc, root_and_missing_names)
