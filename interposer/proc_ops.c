@@ -4,9 +4,9 @@
 
 #include "kernel/task.h"
 
-#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 static struct record *record_of(pid_t guest)
 {
@@ -36,7 +36,16 @@ static int task_fd(pid_t guest, int fd)
 	return got < 0 ? -errno : got;
 }
 
-/* ptrace_may_access(PTRACE_MODE_READ_FSCREDS), kernel/ptrace.c. */
+static ssize_t read_mem(pid_t guest, uint64_t addr, void *buf, size_t len)
+{
+	pid_t pid = remote_host_pid(guest);
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	if (pid <= 0)
+		return -ESRCH;
+	ssize_t n = process_vm_readv(pid, &l, 1, &r, 1, 0);
+	return n < 0 ? -errno : n;
+}
+
 static bool may_inspect(struct vfs_ctx *ctx, pid_t guest)
 {
 	if (guest == ctx->tgid || guest == ctx->tid)
@@ -44,11 +53,7 @@ static bool may_inspect(struct vfs_ctx *ctx, pid_t guest)
 	struct record *r = record_of(guest);
 	if (!r)
 		return false;
-	const struct cred *c = r->cred;
-	uid_t uid = ctx->cred->uid;
-	gid_t gid = ctx->cred->gid;
-	bool same = uid == c->uid && uid == c->euid && uid == c->suid && gid == c->gid && gid == c->egid && gid == c->sgid;
-	bool ok = vfs_capable(ctx->cred, CAP_SYS_PTRACE) || (same && r->dumpable && !(c->permitted & ~ctx->cred->caps));
+	bool ok = task_may_inspect(ctx->cred, r);
 	record_put(r);
 	return ok;
 }
@@ -76,6 +81,7 @@ void remote_register_proc_ops(void)
 	    .may_inspect = may_inspect,
 	    .is_stub = execroot_is_stub,
 	    .task_rlimit = task_rlimit,
+	    .read_mem = read_mem,
 	};
 	vfs_set_proc_ops(&ops);
 }

@@ -8,6 +8,7 @@
 #include "interposer/live.h"
 
 #include "base/log.h"
+#include "kernel/pending.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,6 +28,9 @@
 #define NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
 #endif
 #define PIDFD_THREAD_ O_EXCL
+
+/* execs under way that hold descriptors: so many are leftovers of failed ones. */
+#define MANY_PENDING 128
 
 #define PIDFD_SLOTS 32
 static __thread struct {
@@ -176,7 +180,7 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 	if (syscall(SYS_prlimit64, c->pid, RLIMIT_LOCKS, lim, NULL))
 		return -ESRCH;
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
-	if (record_count() > collect_at) {
+	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
 		record_collect(each_live);
 		collect_at = MAX(2 * record_count(), (size_t)4096);
 	}
@@ -242,6 +246,63 @@ pid_t remote_host_pid(pid_t guest)
 	}
 	closedir(d);
 	return found;
+}
+
+static pid_t live_guest_pid(struct call *c, pid_t host)
+{
+	pid_t pid = pidns_fd >= 0 ? ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, host) : status_last_number(host, "NSpid:");
+	return pid > 0 ? pid : -ESRCH;
+}
+
+/* A file of procfs into buf, NUL terminated. Its length or -errno. */
+static ssize_t read_proc(const char *path, char *buf, size_t size)
+{
+	AUTO_CLOSE int fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = 0;
+	return n;
+}
+
+static pid_t live_pidfd_pid(struct call *c, int fd)
+{
+	char path[64], buf[1024];
+	AUTO_CLOSE int dup = live_get_fd(c, fd);
+	if (dup < 0)
+		return -EBADF;
+	snprintf(path, sizeof path, "self/fdinfo/%d", dup);
+	if (read_proc(path, buf, sizeof buf) < 0)
+		return -EBADF;
+	/* "NSpid:\t11\t7": the innermost number is the last. Pid is -1 when the process is gone. */
+	char *line = strstr(buf, "\nNSpid:");
+	if (!line)
+		return strstr(buf, "\nPid:") ? -ESRCH : -EBADF;
+	char *end = strchr(line + 1, '\n');
+	if (end)
+		*end = 0;
+	pid_t pid = (pid_t)strtol(strrchr(line, '\t') + 1, NULL, 10);
+	return pid > 0 ? pid : -ESRCH;
+}
+
+static int live_fd_cloexec(struct call *c, int fd)
+{
+	char path[64], buf[1024];
+	snprintf(path, sizeof path, "%d/fdinfo/%d", c->pid, fd);
+	if (fd < 0 || read_proc(path, buf, sizeof buf) < 0)
+		return -EBADF;
+	char *line = strstr(buf, "flags:\t");
+	return line && (strtoul(line + 7, NULL, 8) & O_CLOEXEC) ? 1 : 0;
+}
+
+static bool live_traced(struct call *c)
+{
+	char path[64], buf[4096];
+	snprintf(path, sizeof path, "%d/status", c->pid);
+	if (read_proc(path, buf, sizeof buf) < 0)
+		return true;
+	char *line = strstr(buf, "TracerPid:\t");
+	return !line || strtol(line + 11, NULL, 10) != 0;
 }
 
 static pid_t live_host_pid(struct call *c, pid_t guest)
@@ -312,6 +373,10 @@ const struct host_ops live_ops = {
     .set_record = live_set_record,
     .current = live_current,
     .guest_pids = live_guest_pids,
+    .guest_pid = live_guest_pid,
+    .pidfd_pid = live_pidfd_pid,
+    .fd_cloexec = live_fd_cloexec,
+    .traced = live_traced,
     .host_pid = live_host_pid,
     .rlimit = live_rlimit,
     .record_of = live_record_of,

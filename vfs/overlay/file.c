@@ -21,35 +21,6 @@ static void mark_opened(struct ovl_inode *o, struct dentry *d, bool live)
 	vfs_wrunlock();
 }
 
-/* Device nodes: the sandbox's own devices, whatever the node's file system. */
-static int open_device(const struct inode *inode, int flags, int *hostfd)
-{
-	const struct vfs_config *cfg = vfs_config();
-	char name[32];
-	int dev = -1;
-
-	if (S_ISCHR(inode->mode)) {
-		if (inode->rdev == RDEV(1, 3))
-			dev = cfg->dev_null;
-		else if (inode->rdev == RDEV(1, 5))
-			dev = cfg->dev_zero;
-		else if (inode->rdev == RDEV(1, 7))
-			dev = cfg->dev_full;
-		else if (inode->rdev == RDEV(1, 8))
-			dev = cfg->dev_random;
-		else if (inode->rdev == RDEV(1, 9))
-			dev = cfg->dev_urandom;
-	}
-	if (dev < 0)
-		return -ENXIO;
-	snprintf(name, sizeof(name), "self/fd/%d", dev);
-	int fd = openat(cfg->procfd, name, (flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW)) | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	*hostfd = fd;
-	return 0;
-}
-
 static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
 {
 	struct gattr a;
@@ -97,7 +68,7 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 		return -EISDIR;
 	case S_IFCHR:
 	case S_IFBLK:
-		return open_device(inode, flags, hostfd);
+		return S_ISCHR(inode->mode) ? dev_open(ctx, inode->rdev, flags, hostfd) : -ENXIO;
 	case S_IFIFO:
 		r = ovl_copy_up(ctx, d, inode, 0);
 		if (r)
