@@ -9,6 +9,7 @@
 #include "kernel/call.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 /* One a worker thread; its call is the one being handled. */
@@ -16,6 +17,8 @@ struct live {
 	struct call call;
 	bool handed_over; /* live_may_block() was called for this call: another thread has our place */
 	pid_t guest_tgid, guest_tid; /* 0: not asked yet */
+	bool narrowed;      /* the thread's affinity is our CPU for the moment, and was affinity */
+	cpu_set_t affinity;
 	pthread_t thread;
 	struct live *next, **prev; /* on the list of blocked threads */
 	struct notify_stats stats;

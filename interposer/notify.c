@@ -39,6 +39,9 @@
 static int listener = -1;
 static size_t notif_size, resp_size;
 static int ctl = -1;
+/* What all tracees start with; affinity_changed: one of them may have another. */
+static cpu_set_t initial_affinity;
+static atomic_bool affinity_changed;
 static atomic_int command_pid, exit_status = -1;
 static struct notify_stats totals;
 static pthread_mutex_t totals_mu = PTHREAD_MUTEX_INITIALIZER;
@@ -221,34 +224,37 @@ static void send_reply(struct seccomp_notif_resp *resp)
 }
 
 /*
- * Gives the tracee the handler's descriptor and its number as the result. With one syscall (FLAG_SEND) the wake-up isn't the synchronous one and
- * the tracee answers from another CPU: 30 us. So the blocked tracee's affinity is narrowed to our CPU for the moment of the transfer.
+ * A descriptor is put into the tracee by the tracee's own thread, which is woken for it, and not with the synchronous wake-up: it would run on
+ * another CPU (30 us). So the affinity of the blocked thread is narrowed to our CPU for the time from the first transfer to the answer.
+ * As long as no program inside has changed an affinity, all have the mask that we started with.
  */
-static int install(const struct live *l, int hostfd, bool cloexec)
+static void narrow(struct live *l)
 {
-	struct seccomp_notif_addfd add = {
-	    .id = l->call.id,
-	    .srcfd = (uint32_t)hostfd,
-	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
-	};
-	cpu_set_t old, one;
+	cpu_set_t one;
 	int cpu = sched_getcpu();
-	bool narrowed = false;
-	long size = syscall(SYS_sched_getaffinity, l->call.pid, sizeof old, &old);
-	if (size > 0 && cpu >= 0) {
-		CPU_ZERO(&one);
-		CPU_SET(cpu, &one);
-		narrowed = !syscall(SYS_sched_setaffinity, l->call.pid, sizeof one, &one);
+	if (l->narrowed || cpu < 0)
+		return;
+	if (atomic_load_explicit(&affinity_changed, memory_order_relaxed)) {
+		if (syscall(SYS_sched_getaffinity, l->call.pid, sizeof l->affinity, &l->affinity) <= 0)
+			return;
+	} else {
+		l->affinity = initial_affinity;
 	}
-	int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-	int err = errno;
-	if (narrowed)
-		syscall(SYS_sched_setaffinity, l->call.pid, (size_t)size, &old);
-	return fd < 0 ? -err : fd;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	l->narrowed = !syscall(SYS_sched_setaffinity, l->call.pid, sizeof one, &one);
+}
+
+static void widen(struct live *l)
+{
+	if (l->narrowed)
+		syscall(SYS_sched_setaffinity, l->call.pid, sizeof l->affinity, &l->affinity);
+	l->narrowed = false;
 }
 
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec)
 {
+	struct live *l = container_of(c, struct live, call);
 	struct seccomp_notif_addfd add = {
 	    .id = c->id,
 	    .flags = at >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0,
@@ -256,6 +262,7 @@ int live_put_fd(struct call *c, int hostfd, int at, bool cloexec)
 	    .newfd = at >= 0 ? (uint32_t)at : 0,
 	    .newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};
+	narrow(l);
 	int fd = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 	return fd < 0 ? -errno : fd;
 }
@@ -272,6 +279,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	};
 	memcpy(c->args, req->data.args, sizeof c->args);
 	l->handed_over = false;
+	l->narrowed = false;
 	l->guest_tgid = 0;
 	*resp = (struct seccomp_notif_resp){.id = req->id};
 	l->stats.calls++;
@@ -297,10 +305,12 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	if (l->handed_over)
 		unblock(l);
 	if (r == CALL_CONTINUE) {
+		if (c->nr == SYS_sched_setaffinity)
+			atomic_store(&affinity_changed, true);
 		resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		l->stats.continued++;
 	} else if (r == CALL_INSTALLED) {
-		int fd = install(l, c->ret_fd, c->ret_cloexec);
+		int fd = live_put_fd(c, c->ret_fd, -1, c->ret_cloexec);
 		close(c->ret_fd);
 		if (fd < 0)
 			resp->error = fd;
@@ -314,6 +324,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->val = r;
 		l->stats.emulated++;
 	}
+	widen(l);
 	record_put(c->rec);
 }
 
@@ -365,6 +376,7 @@ int notify_init(int fd)
 	notif_size = MAX((size_t)sizes.seccomp_notif, sizeof(struct seccomp_notif));
 	resp_size = MAX((size_t)sizes.seccomp_notif_resp, sizeof(struct seccomp_notif_resp));
 	listener = fd;
+	sched_getaffinity(0, sizeof initial_affinity, &initial_affinity);
 	/* Before 6.6 there's no such flag: everything works, each call costs a wake-up on another CPU (DESIGN: 10 times as much). */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	struct sigaction sa = {.sa_handler = on_interrupt};

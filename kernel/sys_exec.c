@@ -153,7 +153,7 @@ static struct pending_exec *pending_from(struct call *c, const char *name, struc
 		p->n_prefix = t->n_words;
 		p->script = true;
 	}
-	p->tgid = c->ctx.tgid;
+	p->tgid = vfs_tgid(&c->ctx);
 	p->mode = t->exe.st.mode;
 	p->uid = t->exe.st.uid;
 	p->gid = t->exe.st.gid;
@@ -314,7 +314,7 @@ static int64_t check_in(struct call *c)
 	if (!draft)
 		return err;
 	p = draft->pending;
-	if (!p || p->used || p->tgid != c->ctx.tgid || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
+	if (!p || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
 		call_abandon(draft);
 		return -EPERM;
 	}
