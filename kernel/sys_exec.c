@@ -259,7 +259,9 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old->cmdline_prefix);
 		free(old);
 	}
-	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, c->ops->traced(c));
+	/* Asking costs more than the rest of a check-in, and matters only where the file could give privilege. */
+	bool traced = (p->mode & (S_ISUID | S_ISGID)) && c->ops->traced(c);
+	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, traced);
 	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;
