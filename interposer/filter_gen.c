@@ -240,14 +240,16 @@ static void supervisor_program(void)
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */
 	add_rule(f, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3);
 	enum { DIRS = FIXED_FD_LAST - FIXED_FD_FIRST + 1, N = ARRAY_SIZE(supervisor_at_calls) };
-	static struct filter_rule rules[N * DIRS + 1];
+	_Static_assert(!(DIRS & (DIRS - 1)) && FIXED_FD_FIRST % DIRS == 0, "one mask for all");
+	static struct filter_rule rules[N + 1];
 	size_t n = 0;
 	for (unsigned i = 0; i < N; i++) {
 		int nr = supervisor_at_calls[i];
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
-		for (unsigned fd = FIXED_FD_FIRST; fd <= FIXED_FD_LAST; fd++)
-			rules[n++] = (struct filter_rule){
-			    .nr = nr, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, UINT32_MAX, FILTER_EQ, fd}}};
+		rules[n++] = (struct filter_rule){.nr = nr,
+						  .action = FILTER_ALLOW,
+						  .n_conds = 1,
+						  .conds = {{0, ~(uint32_t)(DIRS - 1), FILTER_EQ, FIXED_FD_FIRST}}};
 	}
 	/* Threads, not processes. */
 	add_rule(f, SCMP_ACT_TRACE(SYS_clone), SYS_clone);

@@ -20,11 +20,13 @@
 #include "base/log.h"
 #include "interposer/filter.h"
 #include "interposer/init.h"
+#include "interposer/media.h"
 #include "kernel/exec.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <linux/if.h>
 #include <linux/mount.h>
@@ -311,6 +313,27 @@ void place_release_init(struct place *p)
 	close(take_fd(&p->init_sock));
 }
 
+/* tmpfs's of their own, for limits; directories on disk came with us. */
+static void open_stores(const struct media *m, struct place *p)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct media_store *s = &m->stores[i];
+		char dir[32], data[80];
+		int fd = s->tree;
+		if (!s->path) {
+			snprintf(dir, sizeof dir, "store%u", i);
+			snprintf(data, sizeof data, "mode=0755,nr_inodes=0");
+			if (s->tmpfs_size)
+				snprintf(data, sizeof data, "mode=0755,nr_inodes=0,size=%" PRIu64, s->tmpfs_size);
+			if (mkdir(dir, 0755))
+				die("mkdir: %s", strerror(errno));
+			mount_or_die("sandbox", dir, "tmpfs", MS_NOSUID_ | MS_NODEV_, data);
+			fd = open_or_die(dir, O_RDONLY | O_DIRECTORY);
+		}
+		p->stores[i] = fix_number(fd);
+	}
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
@@ -334,6 +357,7 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	p->token_ro = fix_number(open_or_die("token_ro", O_PATH | O_DIRECTORY));
 	mount_or_die("sandbox", "store", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
 	p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
+	open_stores(args->media, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");
 	p->devptsfd = fix_number(open_or_die("pts", O_RDONLY | O_DIRECTORY));
 	start_init(args, p);

@@ -12,6 +12,7 @@
 #include "interposer/filter.h"
 #include "interposer/front.h"
 #include "interposer/live.h"
+#include "interposer/media.h"
 #include "kernel/task.h"
 #include "vfs/vfs.h"
 
@@ -20,6 +21,7 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,8 +131,8 @@ static void mount_special(const char *type, const char *dst, uint64_t size, bool
 static void mount_all(const struct supervisor_args *args)
 {
 	const struct launch_options *opt = args->opt;
-	bool none = opt->overlay == OVERLAY_NONE;
-	int err = vfs_mount_root(none ? VFS_UPPER_NONE : VFS_UPPER_MEMORY);
+	bool none = opt->overlay_none;
+	int err = vfs_mount_root(args->media->root);
 	if (err)
 		die("can't mount the root %s: %s", opt->root, strerror(-err));
 	/* Without an overlay a missing mount point can't be made: a root that has no /proc then goes without. */
@@ -147,10 +149,9 @@ static void mount_all(const struct supervisor_args *args)
 	uint32_t export = 1;
 	for (unsigned i = 0; i < opt->n_mounts; i++) {
 		const struct launch_mount *m = &opt->mounts[i];
-		bool ro = m->bind == BIND_RO, cow = !ro && opt->overlay == OVERLAY_ALL_MEMORY;
 		switch (m->kind) {
 		case MOUNT_BIND:
-			err = vfs_mount_bind(export++, m->dst, ro, cow ? VFS_UPPER_MEMORY : VFS_UPPER_NONE);
+			err = vfs_mount_bind(export++, m->dst, m->bind == BIND_RO, args->media->binds[i]);
 			break;
 		case MOUNT_TMPFS:
 			err = vfs_mount_special("tmpfs", m->dst, 0);
@@ -162,6 +163,25 @@ static void mount_all(const struct supervisor_args *args)
 		if (err)
 			die("can't mount on %s inside: %s", m->dst, strerror(-err));
 	}
+}
+
+static void over_limit(void)
+{
+	die("the changes take far more space than allowed, by a mapping or by many writes at a time");
+}
+
+static void *keeper(void *arg)
+{
+	vfs_keeper();
+}
+
+static void start_keeper(void)
+{
+	pthread_t t;
+	int err = pthread_create(&t, NULL, keeper, NULL);
+	if (err)
+		die("can't start a thread: %s", strerror(err));
+	pthread_detach(t);
 }
 
 static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
@@ -186,6 +206,7 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .token_rw = p->token_rw,
 	    .token_ro = p->token_ro,
 	    .filestore = p->filestore,
+	    .over_limit = over_limit,
 	    .tracee_kuid = p->tracee_kuid,
 	    .tracee_kgid = p->tracee_kgid,
 	    .fakeroot = opt->fakeroot,
@@ -193,6 +214,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .host_gid = args->host_gid,
 	    .hostname = hostname,
 	};
+	for (unsigned i = 0; i < args->media->n; i++)
+		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
+	memcpy(cfg.quotas, args->media->quotas, sizeof cfg.quotas);
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
@@ -309,6 +333,7 @@ void supervisor_main(const struct supervisor_args *args)
 	if (err)
 		die("no seccomp notifications: %s", strerror(-err));
 	confine_supervisor();
+	start_keeper();
 	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));

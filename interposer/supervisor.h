@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "interposer/launch.h"
+#include "vfs/vfs.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -14,6 +15,7 @@
 struct gofer;
 struct call;
 struct init_config;
+struct media;
 
 /* Descriptors and ids that place.c prepared while the supervisor still had a root and capabilities. */
 struct place {
@@ -23,6 +25,7 @@ struct place {
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom;
 	int token_rw, token_ro;
 	int filestore;
+	int stores[VFS_STORES];
 	int exec_rw;   /* exec-root, writable for us */
 	int exec_stub; /* directory that holds the master copy of the stub */
 	int init_pidfd;
@@ -46,6 +49,7 @@ struct supervisor_args {
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
+	const struct media *media;
 	int tty_slave;   /* init's; closed by the supervisor itself */
 	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */

@@ -47,6 +47,12 @@ void ovl_orphan_add(struct ovl_inode *o)
 		iget(&o->i);
 	TAILQ_INSERT_TAIL(&orphans, o, orphan);
 	atomic_fetch_add(&n_orphans, 1);
+	vfs_keeper_kick();
+}
+
+unsigned ovl_orphans(void)
+{
+	return atomic_load(&n_orphans);
 }
 
 void ovl_orphan_del(struct ovl_inode *o)
@@ -92,7 +98,7 @@ void ovl_orphan_sweep(bool all)
 			break;
 		n -= k;
 		for (unsigned i = 0; i < k; i++)
-			gone[i] = !filestore_busy(batch[i]->id);
+			gone[i] = !filestore_busy(ovl_store(batch[i]), batch[i]->id);
 		vfs_wrlock();
 		for (unsigned i = 0; i < k; i++) {
 			o = batch[i];
@@ -106,5 +112,5 @@ void ovl_orphan_sweep(bool all)
 	atomic_store(&n_after_sweep, atomic_load(&n_orphans));
 	atomic_store(&last_sweep, vfs_now());
 	atomic_flag_clear(&sweeping);
-	filestore_reclaim();
+	filestore_reclaim(NULL);
 }

@@ -28,7 +28,8 @@ Test(options, the_commands_own_options_are_its_own)
 	cr_assert(o.stats);
 	cr_assert_not(o.net_host);
 	cr_assert_str_eq(o.root, "/");
-	cr_assert_eq(o.overlay, OVERLAY_ROOT_MEMORY);
+	cr_assert_not(o.overlay_none);
+	cr_assert_eq(o.root_medium.kind, MEDIUM_DEFAULT);
 	options_free(&o);
 	cr_assert_eq(PARSE(&o, "--", "--version"), OPTIONS_RUN);
 	cr_assert_str_eq(o.argv[0], "--version");
