@@ -191,13 +191,14 @@ static void add_check(scmp_filter_ctx f, int nr)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-static void tracee_program(void)
+/* growing: also what filter_grows(). */
+static void tracee_program(const char *name_of, bool growing)
 {
-	static struct program p;
+	struct program p = {.n = 0};
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
 #define CHECK(nr, name, handler, note, ...) add_check(f, nr);
-#define NATIVE(nr, name, note, ...) add_rule(f, SCMP_ACT_ALLOW, nr);
+#define NATIVE(nr, name, note, ...) add_rule(f, growing && filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
 	if ((err) != ENOSYS)           \
@@ -205,7 +206,7 @@ static void tracee_program(void)
 #include "kernel/syscalls.def"
 	export_program(f, &p);
 	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
-	print("tracee_filter", &p);
+	print(name_of, &p);
 }
 
 /*
@@ -263,7 +264,8 @@ static void supervisor_program(void)
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program();
+	tracee_program("tracee_filter", false);
+	tracee_program("tracee_filter_growing", true);
 	supervisor_program();
 	return 0;
 }

@@ -197,7 +197,9 @@ void media_prepare(const struct launch_options *opt, struct media *m)
 		m->binds[i] = cow ? choose(opt, m, all, 2, b->src) : VFS_UPPER_NONE;
 	}
 	/* A tmpfs keeps a limit by itself if nothing else counts against it. */
-	m->quotas[VFS_QUOTA_ALL].hard = m->n == 1 && !m->stores[0].path;
+	m->quotas[VFS_QUOTA_ALL].hard = !m->n || (m->n == 1 && !m->stores[0].path);
+	for (unsigned i = 0; i < VFS_QUOTAS; i++)
+		m->watched |= m->quotas[i].size && !m->quotas[i].hard;
 }
 
 void media_chown(const struct media *m, uid_t uid, gid_t gid)

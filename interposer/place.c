@@ -186,7 +186,8 @@ static void close_own_descriptors(int procfd, int keep1, int keep2)
 static void exchange(int sock, int value)
 {
 	int reply;
-	if (write(sock, &value, sizeof value) != sizeof value || read(sock, &reply, sizeof reply) != sizeof reply)
+	/* Not write(2): a filter that stops it may stand already, and nobody answers yet. */
+	if (send(sock, &value, sizeof value, MSG_NOSIGNAL) != sizeof value || read(sock, &reply, sizeof reply) != sizeof reply)
 		_exit(125); /* the supervisor died, and said why */
 }
 
@@ -229,7 +230,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
 	take_fd(&procfd);
-	int listener = filter_install_tracee();
+	int listener = filter_install_tracee(args->media->watched);
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);

@@ -3,6 +3,7 @@
  * syscall.c - from a number to its handler, by the table.
  */
 #include "kernel/syscall.h"
+#include "kernel/filter_rules.h"
 
 #define ROW(nr_, name_, ...) [nr_] = {.name = #name_, __VA_ARGS__}
 #define KINDS(...)           .args = {__VA_ARGS__}
@@ -71,7 +72,7 @@ int64_t kernel_call(struct call *c)
 	if (d->verdict == VERDICT_DENY)
 		return -d->err;
 	if (d->verdict == VERDICT_NATIVE)
-		return CALL_CONTINUE;
+		return filter_grows(c->nr) ? space_check(c) : CALL_CONTINUE;
 	c->ctx = (struct vfs_ctx){
 	    .cred = &c->rec->vcred,
 	    .root = &c->rec->root,

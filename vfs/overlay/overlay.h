@@ -188,8 +188,10 @@ bool ovl_quota_room(const struct ovl_sb *os, uint64_t bytes);
 /* From now on o may be written to. [U] */
 void ovl_quota_dirty(struct ovl_inode *o);
 void ovl_quota_release(struct ovl_inode *o); /* [W] */
-/* [U] Counts anew what may have been written to. Not always, unless now. */
-void ovl_quota_refresh(struct ovl_sb *os, bool now);
+/* [U] Before a change: counts anew what may have been written to, if that was long ago; and, unless it only removes, looks for what
+ * was deleted and not given back yet if there's no room for more. */
+void ovl_quota_refresh(struct ovl_sb *os, bool removing);
+void ovl_quota_count(struct ovl_sb *os); /* [U] in any case */
 /* How long until the keeper should call ovl_quota_watch() again, in ns; -1: never. */
 int64_t ovl_quota_watch(void);
 /* xattr.c */

@@ -171,10 +171,30 @@ static void count(unsigned prune)
 	atomic_store(&due, now + MAX(MAX_AGE, SHARE * (now - start)));
 }
 
-void ovl_quota_refresh(struct ovl_sb *os, bool now)
+static bool full(const struct ovl_sb *os)
 {
-	if (os->sized && (now || vfs_now() >= atomic_load(&due)))
+	for (unsigned i = 0; i < os->nq; i++) {
+		const struct ovl_quota *q = os->q[i];
+		if (!fits(q, 1) || (q->inodes && atomic_load(&q->n) >= q->inodes))
+			return true;
+	}
+	return false;
+}
+
+void ovl_quota_count(struct ovl_sb *os)
+{
+	if (os->sized)
 		count(0);
+}
+
+void ovl_quota_refresh(struct ovl_sb *os, bool removing)
+{
+	if (!removing && full(os)) {
+		ovl_orphan_sweep(true);
+		ovl_quota_count(os);
+	} else if (os->sized && vfs_now() >= atomic_load(&due)) {
+		count(0);
+	}
 }
 
 int64_t ovl_quota_watch(void)

@@ -23,7 +23,7 @@ static int ovl_statfs(struct super *sb, struct statfs *out)
 	}
 	ovl_orphan_sweep(true);
 	filestore_reclaim(o->store);
-	ovl_quota_refresh(o, true);
+	ovl_quota_count(o);
 	r = filestore_statfs(o->store, &store);
 	if (r)
 		return r;
