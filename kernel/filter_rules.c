@@ -64,6 +64,13 @@
 /* Options from 64 on are those of netfilter's tables (IPT_SO_SET_REPLACE...). */
 #define OPTIONS_BELOW_64(level) ALLOW2(setsockopt, EQ(1, level), MASKED(2, ~63U, 0))
 
+#define NO_POINTER(name, n)                                                           \
+	{                                                                             \
+		.nr = SYS_##name, .action = FILTER_ALLOW, .n_conds = 1, .conds = {    \
+			{.arg = n, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0}   \
+		}                                                                     \
+	}
+
 #define CLONE_REFUSED                                                                                                \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
 	 CLONE_PARENT)
@@ -83,9 +90,6 @@ const struct filter_rule filter_rules[] = {
     ALWAYS(mq_getsetattr),
     ALWAYS(adjtimex),
     ALWAYS(clock_adjtime),
-    ALWAYS(accept),
-    ALWAYS(accept4),
-    ALWAYS(recvfrom),
     ALWAYS(sendmsg),
     ALWAYS(recvmsg),
     ALWAYS(sendmmsg),
@@ -224,10 +228,10 @@ const struct filter_rule filter_rules[] = {
     ALLOW2(socketpair, EQ(0, AF_UNIX), SOCK_TYPE(1, SOCK_SEQPACKET)),
 
     /* Without an address there is no name. The pointer has 64 bits. */
-    {.nr = SYS_sendto,
-     .action = FILTER_ALLOW,
-     .n_conds = 1,
-     .conds = {{.arg = 4, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0}}},
+    NO_POINTER(sendto, 4),
+    NO_POINTER(accept, 1),
+    NO_POINTER(accept4, 1),
+    NO_POINTER(recvfrom, 4),
 
     /* SOL_SOCKET without filters and programs; of IP nothing that netfilter answers. */
     SETOPT(SO_DEBUG),
