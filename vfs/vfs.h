@@ -60,8 +60,9 @@ struct vfs_ctx {
 	const struct path *root;
 	const struct path *cwd;
 	mode_t umask;
-	pid_t tgid; /* the calling process as the sandbox numbers it: /proc/self */
-	pid_t tid;  /* the calling thread: /proc/thread-self */
+	/* The calling process and thread as the sandbox numbers them; 0: ask pids(), which few calls need. See vfs_tgid(). */
+	pid_t tgid, tid;
+	void (*pids)(struct vfs_ctx *ctx);
 	void (*may_block)(struct vfs_ctx *ctx);
 	bool (*interrupted)(struct vfs_ctx *ctx);
 	/* A descriptor of the calling process, duplicated into ours (caller closes), or -EBADF: /proc/self/fd, /dev/fd. */
@@ -69,6 +70,18 @@ struct vfs_ctx {
 	void *owner;
 	const uint64_t *size_limit; /* RLIMIT_FSIZE where the caller is to obey it: growing beyond is EFBIG; NULL: none */
 };
+static inline pid_t vfs_tgid(struct vfs_ctx *ctx)
+{
+	if (!ctx->tgid && ctx->pids)
+		ctx->pids(ctx);
+	return ctx->tgid;
+}
+static inline pid_t vfs_tid(struct vfs_ctx *ctx)
+{
+	if (!ctx->tid && ctx->pids)
+		ctx->pids(ctx);
+	return ctx->tid;
+}
 
 /* Attributes as stat(2) tells them. Times in nanoseconds since the epoch. dev numbers are the sandbox's own. */
 struct kstat {
