@@ -9,6 +9,7 @@
 #include "kernel/filter_rules.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
@@ -96,7 +97,7 @@ const struct filter_rule filter_rules[] = {
     ALWAYS(sendmmsg),
     ALWAYS(recvmmsg),
     ALWAYS(pidfd_open),
-    ALWAYS(close_range),
+    ALLOW1(close_range, MASKED(2, CLOSE_RANGE_UNSHARE, 0)),
 
     /* Terminals. Never TIOCSTI and TIOCLINUX, which type for others. */
     IOCTL(TCGETS),
@@ -183,7 +184,8 @@ const struct filter_rule filter_rules[] = {
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS, 0)),
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS | CLONE_THREAD, CLONE_FS | CLONE_THREAD)),
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS | CLONE_THREAD | CLONE_VFORK, CLONE_FS | CLONE_VFORK)),
-    ALLOW1(unshare, MASKED(0, UNSHARE_REFUSED, 0)),
+    /* A thread with descriptors of its own: only where the host can tell us which. */
+    ALLOW1(unshare, MASKED(0, UNSHARE_REFUSED | CLONE_FILES, 0)),
 
     PRCTL(PR_SET_NAME),
     PRCTL(PR_GET_NAME),

@@ -174,6 +174,11 @@ static bool fake_traced(struct call *c)
 	return fake.traced;
 }
 
+static bool fake_thread_fds(struct call *c)
+{
+	return true;
+}
+
 static void fake_raise(struct call *c, int sig)
 {
 }
@@ -202,6 +207,7 @@ static const struct host_ops fake_ops = {
     .fd_cloexec = fake_fd_cloexec,
     .traced = fake_traced,
     .raise = fake_raise,
+    .thread_fds = fake_thread_fds,
 };
 
 /* A draft of a process of that user, with all capabilities for root; cwd and root as given (referenced here), may be NULL. */
