@@ -97,7 +97,8 @@ static void mount_workspace(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
 		if (lstat(places[i], &st) || !S_ISDIR(st.st_mode))
 			continue;
-		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
+		/* The size bounds what copies of programs for debuggers take, running ones included. */
+		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0,size=512m");
 		if (chdir(places[i]))
 			die("chdir %s: %s", places[i], strerror(errno));
 		return;

@@ -419,12 +419,14 @@ static void live_exec_done(struct call *c, const char *name)
 	execroot_done(c->pid);
 }
 
+static int live_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	return execroot_copy(name, exe, interp, interp_fd, c->pid, ino);
+}
+
 static uint64_t live_exec_running(struct call *c)
 {
-	char path[64];
-	struct stat st;
-	snprintf(path, sizeof path, "%d/exe", c->pid);
-	return fstatat(the_place.procfd, path, &st, 0) ? 0 : st.st_ino;
+	return execroot_running(c->pid);
 }
 
 const struct host_ops live_ops = {
@@ -448,6 +450,7 @@ const struct host_ops live_ops = {
     .may_block = live_may_block,
     .interrupted = live_interrupted,
     .exec_prepare = live_exec_prepare,
+    .exec_copy = live_exec_copy,
     .exec_running = live_exec_running,
     .exec_done = live_exec_done,
     .is_init = live_is_init,

@@ -117,7 +117,7 @@ static void remember_client(struct call *c, const struct sockaddr_un *un, sockle
 		k->n_groups = k->groups ? n : 0;
 		if (k->groups)
 			memcpy(k->groups, cred->groups, (size_t)n * sizeof(gid_t));
-		k->cred = (struct ucred){.pid = c->ctx.tgid, .uid = cred->euid, .gid = cred->egid};
+		k->cred = (struct ucred){.pid = vfs_tgid(&c->ctx), .uid = cred->euid, .gid = cred->egid};
 		k->client = true;
 	}
 	pthread_mutex_unlock(&known_lock);

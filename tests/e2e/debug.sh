@@ -5,6 +5,30 @@ if command -v strace > /dev/null; then
 	got=$(inside strace -f -e trace=execve -o trace sh -c 'true; ls file' 2>&1; inside true)
 	[ "$got" = file ] || fail "strace -f: $got"
 fi
+if command -v gdb > /dev/null && command -v gcc > /dev/null; then
+	cat > dbg.c << 'C'
+#include <stdio.h>
+int twice(int x) { return 2 * x; }
+int main(void) { int a = 21; a = twice(a); printf("%d\n", a); return 0; }
+C
+	gcc -g -o dbg dbg.c
+	got=$(inside gdb -batch -ex 'break twice' -ex run -ex 'print x' -ex bt -ex continue ./dbg 2>&1)
+	for want in 'Breakpoint 1, twice (x=21)' '$1 = 21' '#1 .* in main () at dbg.c:3' '^42' 'exited normally'; do
+		grep -q -- "$want" <<< "$got" || fail "gdb, wanted $want: $got"
+	done
+	cat > attach.c << 'C'
+#include <unistd.h>
+int flag = 7;
+int main(void) { for (;;) usleep(1000); }
+C
+	gcc -g -o attach attach.c
+	got=$(inside sh -c './attach & sleep .2; gdb -batch -p $! -ex "print flag" -ex bt; kill $!' 2>&1)
+	grep -q '$1 = 7' <<< "$got" && grep -q 'in main () at attach.c:3' <<< "$got" || fail "gdb -p: $got"
+	# Traced, and two at a time: programs by their own names, a script, and what /proc says of them.
+	got=$(inside strace -f -o trace sh -c 'ls file & ls file; wait; ./script; readlink /proc/self/exe; cat /proc/self/comm' 2>&1 | sort)
+	want=$( (ls file; ls file; ./script; readlink -f "$(command -v readlink)"; echo cat) | sort)
+	[ "$got" = "$want" ] || fail "traced: $got, wanted $want"
+fi
 got=$(inside sh -c 'echo named > /proc/self/comm; read x < /proc/self/comm; echo $x; echo 300 > /proc/self/oom_score_adj
 	read x < /proc/self/oom_score_adj; echo $x; echo 0x11 > /proc/self/coredump_filter; read x < /proc/self/coredump_filter
 	echo $x; grep -c rchar /proc/self/io' 2>&1 | tr '\n' ' ')

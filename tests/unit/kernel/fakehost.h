@@ -129,6 +129,13 @@ static int fake_exec_prepare(struct call *c, const char *name, bool private_, ui
 	return 0;
 }
 
+static int fake_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	fake.prepared++;
+	*ino = fake.stub_ino;
+	return 0;
+}
+
 static uint64_t fake_exec_running(struct call *c)
 {
 	return fake.running;
@@ -197,6 +204,7 @@ static const struct host_ops fake_ops = {
     .may_block = fake_may_block,
     .interrupted = fake_interrupted,
     .exec_prepare = fake_exec_prepare,
+    .exec_copy = fake_exec_copy,
     .exec_running = fake_exec_running,
     .exec_done = fake_exec_done,
     .is_init = fake_is_init,
