@@ -120,7 +120,6 @@ struct vfs_config {
 	int procfd;            /* procfs of the supervisor's own PID namespace: reopens descriptors via self/fd */
 	int guest_procfd;      /* procfs of the tracees' PID namespace, or -1 */
 	int devptsfd;          /* root of the sandbox's own devpts, or -1 */
-	int sysfd;             /* the host's /sys, read once when a "sys" mount is made, or -1; may be closed afterwards */
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom; /* O_PATH descriptors of the host's devices, or -1 */
 	int token_rw, token_ro; /* one empty tmpfs directory: read-write for us, and the same through a read-only mount */
 	int filestore;         /* directory of a private tmpfs for upper file data */
