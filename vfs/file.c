@@ -21,7 +21,7 @@ int vfs_identify(int hostfd, struct vfile *out)
 	*out = (struct vfile){.kind = VF_FOREIGN};
 	if (fstat(hostfd, &st) < 0)
 		return -errno;
-	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path);
+	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path, &out->o_path_flags);
 	if (out->token) {
 		out->inode = path_inode(&out->path);
 		if (!out->inode) {
@@ -222,9 +222,12 @@ int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, in
 	}
 	fd = *replace >= 0 ? *replace : hostfd;
 	for (;;) {
-		if (flock(fd, op | LOCK_NB) == 0)
+		if (f->kind == VF_DIR)
+			err = token_flock(f->token, f->inode, op & ~LOCK_NB);
+		else
+			err = flock(fd, op | LOCK_NB) < 0 ? -errno : 0;
+		if (!err)
 			return 0;
-		err = -errno;
 		if (err == -EINTR)
 			continue;
 		if (err != -EWOULDBLOCK || (op & LOCK_NB))

@@ -125,7 +125,7 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 		      : (o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? -EEXIST
 									      : 0;
 		if (!err)
-			err = o->flags & O_PATH ? token_open(p, false, true, o->flags, hostfd)
+			err = o->flags & O_PATH ? token_open(p, true, o->flags, hostfd)
 						: fs_open(o, p->dentry, i, hostfd);
 		iput(i);
 		return err;
@@ -139,12 +139,12 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 	if (!err && (o->flags & O_DIRECTORY) && !dir)
 		err = -ENOTDIR;
 	if (!err && (o->flags & O_PATH)) {
-		err = token_open(p, dir, true, o->flags, hostfd);
+		err = token_open(p, true, o->flags, hostfd);
 	} else {
 		if (!err)
 			err = may_open(o, p, i);
 		if (!err && dir)
-			err = token_open(p, true, false, o->flags, hostfd);
+			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);
 		if (!err && !dir) {
