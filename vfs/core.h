@@ -36,9 +36,23 @@ void dcache_limit(size_t entries, size_t bytes); /* before the first call; tests
 void dcache_count(bool hit);
 void dcache_stats(struct vfs_stats *out);
 void d_evict(struct dentry *d);                      /* [W] unreferenced: out of the tree and freed */
+/* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
+int d_reserve(void);
 void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */
 void d_put_alias(struct inode *i);                   /* [W] inode.c: i is going away */
 void d_set_alias(struct dentry *d, struct inode *i); /* not under the lock */
+/*
+ * Without the lock, of a referenced dentry that a lookup gave: such a one may become positive at any time, and never loses its inode (an
+ * unlinked one keeps it, in d_release()). Not for a vfile's path, which can be a forgotten name.
+ */
+static inline struct inode *d_inode(const struct dentry *d)
+{
+	return __atomic_load_n(&d->inode, __ATOMIC_ACQUIRE);
+}
+static inline bool d_dead(const struct dentry *d)
+{
+	return __atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_DEAD;
+}
 static inline void d_touch(struct dentry *d)
 {
 	if (!(__atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_REFERENCED))
