@@ -193,9 +193,9 @@ static void *work(void *arg)
 /* Every name that is listed is there, once, of the type that is told; nothing is left after all were removed. */
 static int sound(int dirfd, int depth, bool removing)
 {
-	int bad = 0, n = 0;
+	int bad = dirfd < 0, n = 0;
 	static char seen[64][256]; /* for one directory at a time */
-	DIR *d = fdopendir(dirfd);
+	DIR *d = dirfd < 0 ? NULL : fdopendir(dirfd);
 	struct dirent *e;
 	struct {
 		char name[256];
@@ -230,7 +230,8 @@ static int sound(int dirfd, int depth, bool removing)
 		if (removing)
 			bad += unlinkat(dirfd, all[i].name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) != 0;
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
 	return bad;
 }
 
