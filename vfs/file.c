@@ -176,9 +176,10 @@ int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int
 	if ((fl & O_ACCMODE) != O_RDONLY)
 		return 0; /* only upper data is open for writing */
 	if (!(f->inode->flags & I_UPPER)) {
-		if (sb->flags & SB_RDONLY)
+		/* A read-only bind has no upper whose file could stand in. */
+		if (sb->flags & SB_REMOTE)
 			return -ENOLCK;
-		/* Opening for writing is what copies up. */
+		/* Opening for writing is what copies up, also where names and data are read-only to the program. */
 		err = reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
 		if (err)
 			return err;

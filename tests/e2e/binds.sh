@@ -50,6 +50,11 @@ is 0 y --overlay all:memory --bind "$top/b" /mnt -- sh -c 'echo y > /mnt/f; cat 
 [ "$before" = "$(manifest b)" ] || fail "all:memory let a change of a bind through"
 # Another root.
 mkdir -p r/bin && { command -v busybox >/dev/null && cp "$(command -v busybox)" r/bin/ && is 0 root-of-its-own --root r -- /bin/busybox echo root-of-its-own; }
+if command -v flock >/dev/null; then
+	is 0 locked --overlay none -- flock "$top/b/f" echo locked
+	is 0 one --overlay none -- flock "$top/b/f" sh -c "flock -n '$top/b/f' echo two || echo one"
+	is 0 one -- flock "$top/b" sh -c "flock -n '$top/b' echo two || echo one"
+fi
 # Many that change one tree at once, straight on the host and in a tmpfs.
 stress=$(dirname "$SANDBOX")/tests/conformance/stress
 if [ -x "$stress" ]; then
