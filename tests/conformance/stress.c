@@ -239,6 +239,9 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && atoi(argv[1]) > 0)
 		duration = atoi(argv[1]);
+	/* All that is here gets removed. */
+	if (access("dir/sub", F_OK) || access("hard", F_OK) || access("etc", F_OK) == 0)
+		return 1;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	mkdir("s", 0755);
 	mkdir("s/t", 0755);
