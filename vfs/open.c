@@ -127,8 +127,7 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 		      : (o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? -EEXIST
 									      : 0;
 		if (!err)
-			err = o->flags & O_PATH ? token_open(p, true, o->flags, hostfd)
-						: fs_open(o, p->dentry, i, hostfd);
+			err = o->flags & O_PATH ? token_open(p, true, o->flags, hostfd) : fs_open(o, p->dentry, i, hostfd);
 		iput(i);
 		return err;
 	}

@@ -19,7 +19,7 @@ static int duration = 1500;
 static struct {
 	int bad[CALLS]; /* an errno that can't be */
 	long calls;
-} *shared;
+} * shared;
 
 static bool expected(int err)
 {
