@@ -198,6 +198,9 @@ static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
 
 int gofer_confine_calls(const struct server *srv)
 {
+#ifdef __SANITIZE_THREAD__
+	return 0; /* its runtime makes calls of its own choice all the time: for tests only */
+#endif
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	if (!ctx)
 		return -ENOMEM;

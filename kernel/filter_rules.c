@@ -167,7 +167,6 @@ const struct filter_rule filter_rules[] = {
     FCNTL(F_DUPFD_CLOEXEC),
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),
-    FCNTL(F_GETFL),
     FCNTL(F_SETFL),
     FCNTL(F_GETPIPE_SZ),
     FCNTL(F_SETPIPE_SZ),

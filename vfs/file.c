@@ -21,7 +21,7 @@ int vfs_identify(int hostfd, struct vfile *out)
 	*out = (struct vfile){.kind = VF_FOREIGN};
 	if (fstat(hostfd, &st) < 0)
 		return -errno;
-	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path);
+	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path, &out->o_path_flags);
 	if (out->token) {
 		out->inode = path_inode(&out->path);
 		if (!out->inode) {
@@ -178,9 +178,10 @@ int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int
 	if ((fl & O_ACCMODE) != O_RDONLY)
 		return 0; /* only upper data is open for writing */
 	if (!(f->inode->flags & I_UPPER)) {
-		if (sb->flags & SB_RDONLY)
+		/* A read-only bind has no upper whose file could stand in. */
+		if (sb->flags & SB_REMOTE)
 			return -ENOLCK;
-		/* Opening for writing is what copies up. */
+		/* Opening for writing is what copies up, also where names and data are read-only to the program. */
 		err = reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
 		if (err)
 			return err;
@@ -224,9 +225,12 @@ int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, in
 	}
 	fd = *replace >= 0 ? *replace : hostfd;
 	for (;;) {
-		if (flock(fd, op | LOCK_NB) == 0)
+		if (f->kind == VF_DIR)
+			err = token_flock(f->token, f->inode, op & ~LOCK_NB);
+		else
+			err = flock(fd, op | LOCK_NB) < 0 ? -errno : 0;
+		if (!err)
 			return 0;
-		err = -errno;
 		if (err == -EINTR)
 			continue;
 		if (err != -EWOULDBLOCK || (op & LOCK_NB))

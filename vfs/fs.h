@@ -148,6 +148,8 @@ struct inode_ops {
 	 * ops->open (d: the link's), and stat its ops->getattr, which must accept a NULL ctx; anywhere else it's ENOTDIR.
 	 */
 	int (*follow)(struct vfs_ctx *ctx, struct inode *inode, struct path *out);
+	/* [U] What such a link without a path stands for: a descriptor, duplicated into ours, or -errno. */
+	int (*dup)(struct vfs_ctx *ctx, struct inode *inode);
 	/* [U] For I_LIVE: the present values. */
 	int (*getattr)(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
 	/*

@@ -252,10 +252,11 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 	i = p->dentry->inode;
 	if (!i)
 		err = -ENOENT;
-	else if ((mask & MAY_WRITE) && path_rdonly(p) && (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
-		err = -EROFS;
 	else
 		err = inode_permission(c, i, mask);
+	/* In the order of a read-only mount, where a read-only file system would be EROFS first. */
+	if (!err && (mask & MAY_WRITE) && path_rdonly(p) && (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
+		err = -EROFS;
 	vfs_rdunlock();
 	return err;
 }

@@ -107,6 +107,7 @@ struct vfile {
 	struct path path;    /* VF_DIR: exact. VF_FILE: the name it was last opened by, or empty */
 	void *token;         /* opaque: vfs/token.c's record of a directory or O_PATH descriptor */
 	bool o_path;         /* opened with O_PATH */
+	int o_path_flags;    /* then: what F_GETFL says */
 };
 /* hostfd: our duplicate of the tracee's descriptor; not closed. 0 or -errno. */
 int vfs_identify(int hostfd, struct vfile *out) MUST_CHECK;
@@ -152,6 +153,9 @@ void vfs_root(struct path *out);
 
 /* Flags are AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH. The final component must exist. */
 int vfs_resolve(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct path *out) MUST_CHECK;
+/* Of a magic link at which vfs_resolve() stopped, though it follows links, because the object has no path (O_TMPFILE, unlinked, pipe): a
+ * descriptor of that object, the caller's. -ENOENT: p is none. */
+int vfs_magic_fd(struct vfs_ctx *ctx, const struct path *p) MUST_CHECK;
 /* Absolute path of p as seen from ctx->root, NUL included in the count returned; -ERANGE, or -ENOENT when p was
  * deleted. "(unreachable)" goes before what root can't reach, as getcwd(2) does. */
 int vfs_getpath(struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) MUST_CHECK;

@@ -50,4 +50,19 @@ is 0 y --overlay all:memory --bind "$top/b" /mnt -- sh -c 'echo y > /mnt/f; cat 
 [ "$before" = "$(manifest b)" ] || fail "all:memory let a change of a bind through"
 # Another root.
 mkdir -p r/bin && { command -v busybox >/dev/null && cp "$(command -v busybox)" r/bin/ && is 0 root-of-its-own --root r -- /bin/busybox echo root-of-its-own; }
+if command -v flock >/dev/null; then
+	is 0 locked --overlay none -- flock "$top/b/f" echo locked
+	is 0 one --overlay none -- flock "$top/b/f" sh -c "flock -n '$top/b/f' echo two || echo one"
+	is 0 one -- flock "$top/b" sh -c "flock -n '$top/b' echo two || echo one"
+fi
+# Many that change one tree at once, straight on the host and in a tmpfs.
+stress=$(dirname "$SANDBOX")/tests/conformance/stress
+if [ -x "$stress" ]; then
+	want=$'status 0\nstatus 0\nstatus 0\nstatus 0\nat least a hundred calls: 1\nunsound: 0\nleft over: 0\nand again: 0'
+	mkdir -p st/dir/sub && for f in file dir/a dir/sub/b; do echo x >st/$f; done
+	ln st/file st/hard && ln -s file st/link && ln -s dir st/dirlink
+	is 0 "$want" --bind "$top/st" /mnt --chdir /mnt -- "$stress" 700
+	[ -z "$(ls st)" ] || fail "left on the host: $(ls st)"
+	is 0 "$want" --tmpfs /mnt --chdir /mnt -- "$stress" 500
+fi
 finish
