@@ -163,7 +163,7 @@ const struct filter_rule filter_rules[] = {
     IOCTL(0x8906 /* SIOCGSTAMP */),
     IOCTL(0x8907 /* SIOCGSTAMPNS */),
 
-    FCNTL(F_DUPFD),
+    FCNTL(F_DUPFD), FCNTL(F_GETFL),
     FCNTL(F_DUPFD_CLOEXEC),
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),

@@ -10,24 +10,11 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-static bool is_o_path(struct call *c, int *flags)
-{
-	AUTO_VFILE struct vfile f = {0};
-	AUTO_CLOSE int fd = -1;
-
-	if (call_file(c, 0, &f, &fd) < 0 || !f.o_path)
-		return false;
-	*flags = f.o_path_flags;
-	return true;
-}
-
 int64_t sys_fcntl(struct call *c)
 {
-	int pid, flags;
+	int pid;
 
 	switch (arg_u32(c, 1)) {
-	case F_GETFL:
-		return is_o_path(c, &flags) ? flags : CALL_CONTINUE;
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -45,13 +32,6 @@ int64_t sys_fcntl(struct call *c)
 		/* Leases, F_NOTIFY, write hints, F_SETOWN_EX: as on a file system without them. */
 		return -EINVAL;
 	}
-}
-
-int64_t sys_fsync(struct call *c)
-{
-	int flags;
-
-	return is_o_path(c, &flags) ? -EBADF : CALL_CONTINUE;
 }
 
 int64_t sys_ioctl(struct call *c)

@@ -138,7 +138,7 @@ int token_init(const struct vfs_config *cfg);
 /* New descriptor that stands for p: a directory, or with o_path anything. */
 int token_open(const struct path *p, bool o_path, int flags, int *hostfd);
 /* A referenced path if that host object is a token. */
-struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path, int *flags);
+struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path);
 /* flock(2) on a directory: op is LOCK_SH, LOCK_EX or LOCK_UN; never waits: -EWOULDBLOCK. The caller holds the description. */
 int token_flock(struct token *t, const struct inode *dir, int op);
 struct dirsnap **token_snap(struct token *t); /* under token_lock() */

@@ -21,7 +21,7 @@ int vfs_identify(int hostfd, struct vfile *out)
 	*out = (struct vfile){.kind = VF_FOREIGN};
 	if (fstat(hostfd, &st) < 0)
 		return -errno;
-	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path, &out->o_path_flags);
+	out->token = token_find(st.st_dev, st.st_ino, &out->path, &out->o_path);
 	if (out->token) {
 		out->inode = path_inode(&out->path);
 		if (!out->inode) {

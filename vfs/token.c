@@ -41,7 +41,6 @@ struct token {
 	uint64_t ino;
 	uint32_t num; /* its name */
 	bool o_path;
-	int flags;            /* O_PATH: what F_GETFL shows */
 	struct path path;     /* referenced; empty: free */
 	struct dirsnap *snap; /* under lock */
 	pthread_mutex_t lock; /* serialises getdents on one description */
@@ -192,7 +191,6 @@ static int open_token(bool o_path, int flags, struct token **out)
 		HASH_ADD(hh, tokens.by_ino, ino, sizeof(t->ino), t);
 		HASH_ADD(hh_num, tokens.by_num, num, sizeof(t->num), t);
 	}
-	t->flags = flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW);
 	*out = t;
 	return fd;
 }
@@ -258,7 +256,7 @@ out:
 	return err;
 }
 
-struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path, int *flags)
+struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path)
 {
 	struct token *t;
 
@@ -270,7 +268,6 @@ struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path, 
 		*p = t->path;
 		path_get(p);
 		*o_path = t->o_path;
-		*flags = t->flags;
 	} else {
 		t = NULL;
 	}

@@ -107,7 +107,6 @@ struct vfile {
 	struct path path;    /* VF_DIR: exact. VF_FILE: the name it was last opened by, or empty */
 	void *token;         /* opaque: vfs/token.c's record of a directory or O_PATH descriptor */
 	bool o_path;         /* opened with O_PATH */
-	int o_path_flags;    /* then: what F_GETFL says */
 };
 /* hostfd: our duplicate of the tracee's descriptor; not closed. 0 or -errno. */
 int vfs_identify(int hostfd, struct vfile *out) MUST_CHECK;
