@@ -14,7 +14,7 @@
  *
  * Lock: mu, over everything here. The nodes mirror what is in exec-root.
  */
-#include "interposer/supervisor.h"
+#include "interposer/live.h"
 
 #include "base/log.h"
 
@@ -313,8 +313,9 @@ static int try_prepare(const char *name, bool private_, uint64_t *ino, struct no
 	return 0;
 }
 
-int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino)
+int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
 {
+	pid_t tid = c->pid;
 	struct node *n = NULL;
 	struct timespec until = {0};
 	struct flight *new = malloc(sizeof *new);
@@ -329,9 +330,18 @@ int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_
 	if (HASH_COUNT(nodes) > MAX_NODES)
 		evict();
 	int r;
-	while ((r = try_prepare(name, private_, stub_ino, &n)) == 1)
+	bool told = false;
+	while ((r = try_prepare(name, private_, stub_ino, &n)) == 1) {
+		if (!told) {
+			pthread_mutex_unlock(&mu);
+			live_may_block(c);
+			pthread_mutex_lock(&mu);
+			told = true;
+			continue;
+		}
 		if ((r = wait_for_landing(&until)))
 			break;
+	}
 	if (!r) {
 		*new = (struct flight){.tid = tid, .node = n};
 		HASH_ADD_INT(flights, tid, new);

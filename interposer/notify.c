@@ -150,6 +150,7 @@ void live_may_block(struct call *c)
 		return;
 	l->handed_over = true;
 	l->thread = pthread_self();
+	remote_thread_idle();
 	pthread_mutex_lock(&blocked.mu);
 	l->next = blocked.head;
 	l->prev = &blocked.head;
@@ -184,6 +185,7 @@ static void rejoin(void)
 	if (pool.active < pool.target) {
 		pool.active++;
 	} else {
+		remote_thread_idle();
 		pool.parked++;
 		while (!pool.granted)
 			pthread_cond_wait(&pool.wake, &pool.mu);

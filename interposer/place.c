@@ -311,8 +311,28 @@ void place_release_init(struct place *p)
 	close(take_fd(&p->init_sock));
 }
 
+/*
+ * In the host's network abstract sockets are the host's (X servers, D-Bus, container runtimes), and they ask for no permission. A Landlock
+ * domain around us and all tracees keeps to its own. The supervisor is in it because connect(2) on AF_UNIX is done by it.
+ */
+static void scope_abstract_sockets(void)
+{
+	struct {
+		uint64_t fs, net, scoped;
+	} set = {.scoped = 1 /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET */};
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* LANDLOCK_CREATE_RULESET_VERSION */) < 6) {
+		log_msg("--net host: abstract AF_UNIX sockets of the host can be reached (Landlock of Linux 6.12 or later is needed)");
+		return;
+	}
+	AUTO_CLOSE int fd = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof set, 0U);
+	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0U))
+		die("can't scope abstract sockets: %s", strerror(errno));
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
+	if (args->opt->net_host)
+		scope_abstract_sockets();
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
 	p->procfd = fix_number(new_procfs());
 	p->sysfd = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -45,6 +45,14 @@ void remote_thread_init(void)
 		pidfds[i].fd = -1;
 }
 
+void remote_thread_idle(void)
+{
+	for (unsigned i = 0; i < PIDFD_SLOTS; i++) {
+		close_fd_(&pidfds[i].fd);
+		pidfds[i].fd = -1;
+	}
+}
+
 void remote_init(void)
 {
 	char path[64];
@@ -155,20 +163,29 @@ static struct record *live_current(struct call *c)
 	return live_record(c->pid);
 }
 
+static DIR *live_list; /* for each_live(), guarded by task_lock() */
+
 static void each_live(void (*mark)(uint64_t id, void *arg), void *arg)
 {
-	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d)
-		die("can't list processes: %s", strerror(errno));
 	struct dirent *e;
-	while ((e = readdir(d))) {
+	while ((e = readdir(live_list))) {
 		uint64_t lim[2];
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid > 1 && !syscall(SYS_prlimit64, pid, RLIMIT_LOCKS, NULL, lim))
 			mark(lim[0], arg);
 	}
-	closedir(d);
+}
+
+/* Without a descriptor or memory for the list nothing is collected: what isn't seen would count as dead. */
+static void collect(void)
+{
+	AUTO_CLOSE int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	live_list = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!live_list)
+		return;
+	take_fd(&fd);
+	record_collect(each_live);
+	closedir(take_ptr(live_list));
 }
 
 static int live_set_record(struct call *c, struct record *next, bool privileged)
@@ -181,7 +198,7 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 		return -ESRCH;
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
 	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
-		record_collect(each_live);
+		collect();
 		collect_at = MAX(2 * record_count(), (size_t)4096);
 	}
 	return 0;
@@ -285,6 +302,16 @@ static pid_t live_pidfd_pid(struct call *c, int fd)
 	return pid > 0 ? pid : -ESRCH;
 }
 
+static int live_get_fd_of(struct call *c, pid_t guest, int fd)
+{
+	pid_t pid = remote_host_pid(guest);
+	AUTO_CLOSE int pidfd = pid > 0 ? pidfd_of(pid) : -1;
+	if (pidfd < 0)
+		return -ESRCH;
+	int r = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return r < 0 ? -errno : r;
+}
+
 static int live_fd_cloexec(struct call *c, int fd)
 {
 	char path[64], buf[1024];
@@ -348,7 +375,7 @@ bool remote_signal_pending(pid_t pid)
 
 static int live_exec_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
 {
-	return execroot_prepare(name, c->pid, private_, stub_ino);
+	return execroot_prepare(c, name, private_, stub_ino);
 }
 
 static void live_exec_done(struct call *c, const char *name)
@@ -375,6 +402,7 @@ const struct host_ops live_ops = {
     .guest_pids = live_guest_pids,
     .guest_pid = live_guest_pid,
     .pidfd_pid = live_pidfd_pid,
+    .get_fd_of = live_get_fd_of,
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
     .host_pid = live_host_pid,

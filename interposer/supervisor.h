@@ -89,6 +89,8 @@ extern const struct host_ops live_ops;
 /* SigPnd|ShdPnd without SigBlk of a thread: a signal will be delivered once its call returns. */
 bool remote_signal_pending(pid_t pid);
 void remote_thread_init(void);
+/* Gives back what the thread keeps for faster calls: it's about to wait, and hundreds may. */
+void remote_thread_idle(void);
 void remote_init(void);
 /* Tells vfs/ how to look into processes (struct vfs_proc_ops). */
 void remote_register_proc_ops(void);
@@ -97,7 +99,8 @@ pid_t remote_host_pid(pid_t guest);
 
 /* execroot.c */
 int execroot_init(int exec_rw, int exec_stub) MUST_CHECK;
-int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino) MUST_CHECK;
+/* c: told by live_may_block() before anything is waited for, since what lands needs threads that take its check-in. */
+int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino) MUST_CHECK;
 void execroot_done(pid_t pid);
 /* True while an exec waits for a name: then each call's thread must be told to execroot_called(). */
 extern atomic_bool execroot_waiting;

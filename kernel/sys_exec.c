@@ -194,6 +194,27 @@ static int store_pending(struct call *c, struct pending_exec *p)
 	return err;
 }
 
+/*
+ * The record with the pending exec is in place, so nobody can begin to trace the process any more (pending_guards()). Who does already could
+ * detach before the check-in: that is remembered now. Natively a tracer without rights can't read the memory of an unreadable
+ * program; ours could, so such an exec is refused.
+ */
+static int64_t guard_private(struct call *c)
+{
+	struct record *now;
+	bool refuse = false;
+
+	task_lock();
+	now = c->ops->current(c);
+	if (now && now->pending && now->pending->private_ && c->ops->traced(c)) {
+		now->pending->traced = true;
+		refuse = !now->pending->readable;
+	}
+	record_put(now);
+	task_unlock();
+	return refuse ? -EACCES : CALL_CONTINUE;
+}
+
 static int64_t exec_start(struct call *c)
 {
 	__attribute__((cleanup(target_free))) struct target *t = calloc(1, sizeof(*t));
@@ -230,7 +251,7 @@ static int64_t exec_start(struct call *c)
 		c->ops->exec_done(c, name);
 		return r;
 	}
-	return CALL_CONTINUE;
+	return guard_private(c);
 }
 
 /* The record after exec in place of the draft's. *secure: AT_SECURE. */
@@ -259,7 +280,7 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old->cmdline_prefix);
 		free(old);
 	}
-	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, c->ops->traced(c));
+	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, p->traced || c->ops->traced(c));
 	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;

@@ -5,6 +5,7 @@
 #include "kernel/syscall.h"
 
 #include "kernel/cred.h"
+#include "kernel/pending.h"
 #include "kernel/sys_pid.h"
 
 #include <linux/capability.h>
@@ -60,7 +61,7 @@ int64_t pid_check_ptrace(struct call *c, pid_t pid, bool realcreds)
 	t = c->ops->record_of(c, pid);
 	if (!t)
 		return -ESRCH;
-	ok = cred_may_ptrace(c->rec->cred, t->cred, t->dumpable, realcreds);
+	ok = cred_may_ptrace(c->rec->cred, t->cred, t->dumpable && !pending_guards(t->pending), realcreds);
 	record_put(t);
 	return ok ? CALL_CONTINUE : -EPERM;
 }
@@ -138,10 +139,29 @@ int64_t sys_pidfd_send_signal(struct call *c)
 
 int64_t sys_pidfd_getfd(struct call *c)
 {
-	int fd = arg_int(c, 0);
+	int fd = arg_int(c, 0), got;
 	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd);
+	int64_t r;
 
-	return pid < 0 ? pid : pid_check_ptrace(c, pid, true);
+	if (arg_u32(c, 2))
+		return -EINVAL;
+	if (pid < 0)
+		return pid;
+	if (is_self(c, pid))
+		return CALL_CONTINUE; /* whatever the number stands for by then: see below, it is checked or the caller's own */
+	r = pid_check_ptrace(c, pid, true);
+	if (r != CALL_CONTINUE)
+		return r;
+	got = c->ops->get_fd_of(c, pid, arg_int(c, 1));
+	if (got < 0)
+		return got;
+	/* Again: it may have gained privilege, or been another process, since. */
+	r = pid_check_ptrace(c, pid, true);
+	if (r != CALL_CONTINUE) {
+		close_fd_(&got);
+		return r;
+	}
+	return call_return_fd(c, got, true);
 }
 
 int64_t sys_process_madvise(struct call *c)
