@@ -312,6 +312,16 @@ static int live_get_fd_of(struct call *c, pid_t guest, int fd)
 	return r < 0 ? -errno : r;
 }
 
+static int live_access_of(struct call *c, pid_t guest, bool write, uint64_t addr, void *buf, size_t len)
+{
+	pid_t pid = remote_host_pid(guest);
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	if (pid <= 0)
+		return -ESRCH;
+	ssize_t n = write ? process_vm_writev(pid, &l, 1, &r, 1, 0) : process_vm_readv(pid, &l, 1, &r, 1, 0);
+	return n == (ssize_t)len ? 0 : n < 0 && errno == ESRCH ? -ESRCH : -EFAULT;
+}
+
 static int live_fd_cloexec(struct call *c, int fd)
 {
 	char path[64], buf[1024];
@@ -403,6 +413,7 @@ const struct host_ops live_ops = {
     .guest_pid = live_guest_pid,
     .pidfd_pid = live_pidfd_pid,
     .get_fd_of = live_get_fd_of,
+    .access_of = live_access_of,
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
     .host_pid = live_host_pid,

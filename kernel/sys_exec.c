@@ -195,8 +195,8 @@ static int store_pending(struct call *c, struct pending_exec *p)
 }
 
 /*
- * The record with the pending exec is in place, so nobody can begin to trace the process any more (pending_guards()). Who does already could
- * detach before the check-in: that is remembered now. Natively a tracer without rights can't read the memory of an unreadable
+ * The record with the pending exec is in place, so nobody is allowed to begin to trace the process any more (pending_guards()). Who does already
+ * could detach before the check-in: that is remembered now, and by sys_ptrace. Natively a tracer without rights can't read the memory of an unreadable
  * program; ours could, so such an exec is refused.
  */
 static int64_t guard_private(struct call *c)
