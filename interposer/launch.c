@@ -32,7 +32,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define GOFER_CONNECTIONS 8
+/* One for each worker that is likely to wait for the gofer at a time, and one to watch. */
+#define GOFER_CONNECTIONS 4
+#define MAX_EXPORTS       200
 /* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
  * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
 #define KUID_BASE 0x60000000U
@@ -210,7 +212,7 @@ static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const i
 	/* Out of the terminal's reach: Ctrl-C is for the command, the gofer ends with its last connection. */
 	setsid();
 	/* Nothing of ours on 0 and 1; 2 stays for messages. */
-	int keep[2 + 256 + GOFER_CONNECTIONS], k = 0;
+	int keep[1 + MAX_EXPORTS + GOFER_CONNECTIONS], k = 0;
 	keep[k++] = 2;
 	for (unsigned i = 0; i < n; i++)
 		keep[k++] = exports[i].rootfd;
@@ -282,13 +284,20 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 1, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + 1 + N_SYS_PARTS, sizeof *req);
 	req[0] = (struct export_request){opt->root, true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
 			req[n++] = (struct export_request){opt->mounts[i].src, opt->mounts[i].bind != BIND_RW};
-	if (n > 200)
-		die("too many binds (at most 199)");
+	if (n > MAX_EXPORTS - N_SYS_PARTS)
+		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - 1);
+	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
+	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
+		if (access(sys[i].path, X_OK))
+			continue;
+		sys[i].export = n;
+		req[n++] = (struct export_request){sys[i].path, true};
+	}
 	struct gofer_export *exports = xcalloc(n, sizeof *exports);
 	open_exports(req, n, exports);
 	free(req);
@@ -328,6 +337,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .setgroups = privileged,
 	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
+	    .sys = {sys[0], sys[1]},
 	    .host_uid = geteuid(),
 	    .host_gid = getegid(),
 	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),

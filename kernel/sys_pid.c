@@ -16,9 +16,9 @@
 #include <sys/resource.h>
 #include <sys/uio.h>
 
-static bool is_self(const struct call *c, pid_t pid)
+static bool is_self(struct call *c, pid_t pid)
 {
-	return pid == c->ctx.tgid || pid == c->ctx.tid;
+	return pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx);
 }
 
 static bool same_session(struct call *c, pid_t pid)
@@ -112,7 +112,7 @@ int64_t sys_tgkill(struct call *c)
 	if (arg_int(c, 0) <= 0 || arg_int(c, 1) <= 0 || !signal_valid(arg_int(c, 2)))
 		return -EINVAL;
 	/* The host makes sure that the thread is the group's. */
-	if (arg_int(c, 0) == c->ctx.tgid)
+	if (arg_int(c, 0) == vfs_tgid(&c->ctx))
 		return CALL_CONTINUE;
 	return pid_check_kill(c, arg_int(c, 1), arg_int(c, 2));
 }
@@ -134,7 +134,7 @@ int64_t sys_rt_tgsigqueueinfo(struct call *c)
 int64_t sys_pidfd_send_signal(struct call *c)
 {
 	int fd = arg_int(c, 0);
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd); /* PIDFD_SELF is negative */
+	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd); /* PIDFD_SELF is negative */
 
 	return pid < 0 ? pid : pid_check_kill(c, pid, arg_int(c, 1));
 }
@@ -142,15 +142,17 @@ int64_t sys_pidfd_send_signal(struct call *c)
 int64_t sys_pidfd_getfd(struct call *c)
 {
 	int fd = arg_int(c, 0), got;
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd);
+	pid_t pid;
 	int64_t r;
 
 	if (arg_u32(c, 2))
 		return -EINVAL;
+	if (fd < 0)
+		return CALL_CONTINUE; /* PIDFD_SELF or nothing */
+	/* The host would look up the number anew, and a thread could have put another process there: done here, for ourselves too. */
+	pid = c->ops->pidfd_pid(c, fd);
 	if (pid < 0)
 		return pid;
-	if (is_self(c, pid))
-		return CALL_CONTINUE; /* whatever the number stands for by then: see below, it is checked or the caller's own */
 	r = pid_check_ptrace(c, pid, true);
 	if (r != CALL_CONTINUE)
 		return r;
@@ -169,7 +171,7 @@ int64_t sys_pidfd_getfd(struct call *c)
 int64_t sys_process_madvise(struct call *c)
 {
 	int fd = arg_int(c, 0);
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd);
+	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd);
 
 	return pid < 0 ? pid : pid_check_ptrace(c, pid, false);
 }

@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 static char secret[64];
-static int flip_to, flip_a, flip_b;
+static volatile int flip_to, flip_a, flip_b;
 static volatile bool stop;
 
 static void *flip(void *arg)
@@ -97,6 +97,9 @@ int main(int argc, char **argv)
 	flip_to = dup(flip_a);
 	pthread_create(&t, NULL, flip, NULL);
 	for (int i = 0; i < 20000; i++) {
+		/* Then it sees ourselves. */
+		if (i == 10000)
+			flip_a = (int)syscall(SYS_pidfd_open, getpid(), 0);
 		int fd = (int)syscall(SYS_pidfd_getfd, flip_to, 100, 0);
 
 		leaks += t_leaks_fd(fd);

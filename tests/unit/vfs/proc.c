@@ -99,7 +99,6 @@ static void setup(void)
 	    .dev_full = -1,
 	    .dev_random = -1,
 	    .dev_urandom = open("/dev/urandom", O_PATH),
-	    .sysfd = open("/sys", O_RDONLY | O_DIRECTORY),
 	};
 	vfs_set_proc_ops(&ops);
 	cr_assert_eq(procfs_new(&sb), 0);
