@@ -339,6 +339,10 @@ int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *
 			told = true;
 			continue;
 		}
+		if (live_interrupted(c)) {
+			r = -ERESTARTSYS;
+			break;
+		}
 		if ((r = wait_for_landing(&until)))
 			break;
 	}

@@ -291,7 +291,9 @@ static int64_t vm_copy(struct call *c, bool write)
 			}
 			if (err)
 				return done ? (int64_t)done : err;
-			if (done + n > VM_PIECE && c->ops->interrupted(c))
+			/* Two gigabytes take a while: others are answered meanwhile. */
+			c->ops->may_block(c);
+			if (c->ops->interrupted(c))
 				return (int64_t)(done + n);
 		}
 		done += n;
