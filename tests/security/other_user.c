@@ -35,8 +35,10 @@ int main(int argc, char **argv)
 	char path[64], buf[64];
 	int ready[2], hold[2];
 
-	if (geteuid())
+	if (geteuid()) {
+		printf("needs root inside\n");
 		return 77;
+	}
 	if (pipe(ready) || pipe(hold))
 		return 1;
 	pid_t victim = fork();
@@ -64,7 +66,8 @@ int main(int argc, char **argv)
 	int o = open(path, O_PATH);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", o);
 	CHECK(o < 0 || !t_leaks(path), "its file by O_PATH");
-	static const char *const names[] = {"mem", "environ", "auxv", "cwd/file", "root/etc/passwd", "map_files", "fdinfo/100", "maps"};
+	static const char *const names[] = {"mem",       "environ",    "auxv", "cwd/file", "root/etc/passwd",
+					    "map_files", "fdinfo/100", "maps"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", victim, names[i]);
 		int fd = open(path, O_RDONLY);

@@ -40,12 +40,12 @@ static void remove_export(const char *dir)
 	rmdir(dir);
 }
 
-#define MUST(ok)                                                           \
-	do {                                                               \
-		if (!(ok)) {                                               \
+#define MUST(ok)                                                               \
+	do {                                                                   \
+		if (!(ok)) {                                                   \
 			dprintf(2, "%s: not so (%s)\n", #ok, strerror(errno)); \
-			bad++;                                             \
-		}                                                          \
+			bad++;                                                 \
+		}                                                              \
 	} while (0)
 
 static int child_status(pid_t p)
@@ -59,8 +59,14 @@ static int child_status(pid_t p)
 static int climb(const struct server *srv, pid_t other)
 {
 	static const char *const up[] = {"..", "../..", "../../..", "../../../.."};
-	static const char *const wanted[] = {"etc/passwd",    "sys/kernel/core_pattern", "1/root/etc/passwd", "self/root/etc/passwd",
-					     "sysrq-trigger", "self/cwd/../environ",     "kcore",             "1/environ"};
+	static const char *const wanted[] = {"etc/passwd",
+					     "sys/kernel/core_pattern",
+					     "1/root/etc/passwd",
+					     "self/root/etc/passwd",
+					     "sysrq-trigger",
+					     "self/cwd/../environ",
+					     "kcore",
+					     "1/environ"};
 	char path[128];
 	int bad = 0, fd;
 

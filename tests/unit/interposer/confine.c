@@ -17,13 +17,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define REFUSED(call, ...)                                                                       \
-	do {                                                                                     \
-		errno = 0;                                                                       \
+#define REFUSED(call, ...)                                                                            \
+	do {                                                                                          \
+		errno = 0;                                                                            \
 		if (syscall(SYS_##call, ##__VA_ARGS__) >= 0 || (errno != EPERM && errno != ENOSYS)) { \
-			dprintf(2, "%s: %s\n", #call, strerror(errno));                           \
-			bad++;                                                                   \
-		}                                                                                \
+			dprintf(2, "%s: %s\n", #call, strerror(errno));                               \
+			bad++;                                                                        \
+		}                                                                                     \
 	} while (0)
 
 static int attack(void)
