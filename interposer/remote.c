@@ -32,6 +32,8 @@
 
 /* execs under way that hold descriptors: so many are leftovers of failed ones. */
 #define MANY_PENDING 128
+/* And so much of groups in records that may have become useless. */
+#define MANY_GROUP_BYTES ((size_t)16 << 20)
 
 #define PIDFD_SLOTS 32
 static __thread struct {
@@ -246,7 +248,11 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 	/* After the change: what was read before it must not be kept. */
 	atomic_fetch_add(&record_epoch, 1);
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
-	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
+	/* Groups are what a record can be large by: 256 KiB. */
+	static size_t group_bytes;
+	group_bytes += (size_t)next->cred->ngroups * sizeof(gid_t);
+	if (record_count() > collect_at || pending_count() > MANY_PENDING || group_bytes > MANY_GROUP_BYTES) {
+		group_bytes = 0;
 		collect();
 		collect_at = MAX(2 * record_count(), (size_t)4096);
 	}
