@@ -197,14 +197,14 @@ static void close_others(int *keep, unsigned n)
 	syscall(SYS_close_range, from, ~0U, 0);
 }
 
-static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
+static void start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
 	if (pid)
-		return pid;
+		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(125);
@@ -310,7 +310,7 @@ int sandbox_run(const struct launch_options *opt)
 		client[i] = sv[0];
 		server[i] = sv[1];
 	}
-	pid_t gofer = start_gofer(exports, n, server);
+	start_gofer(exports, n, server);
 	for (unsigned i = 0; i < n; i++)
 		close(exports[i].rootfd);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
@@ -373,8 +373,6 @@ int sandbox_run(const struct launch_options *opt)
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
-	int status = front_run(&front, ctl[0], sup);
-	/* The supervisor has ended, so the gofer's connections have, too. */
-	waitpid(gofer, NULL, 0);
-	return status;
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet. */
+	return front_run(&front, ctl[0], sup);
 }
