@@ -108,6 +108,10 @@ pid_t remote_host_pid(pid_t guest);
 int execroot_init(int exec_rw, int exec_stub) MUST_CHECK;
 /* c: told by live_may_block() before anything is waited for, since what lands needs threads that take its check-in. */
 int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino) MUST_CHECK;
+/* The same with copies of a program and, if interp isn't NULL, of its interpreter under that name. *ino: of the program's. */
+int execroot_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino) MUST_CHECK;
+/* Inode of the file in exec-root that the process runs, or 0. */
+uint64_t execroot_running(pid_t pid);
 void execroot_done(pid_t pid);
 /* True while an exec waits for a name: then each call's thread must be told to execroot_called(). */
 extern atomic_bool execroot_waiting;

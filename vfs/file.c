@@ -115,20 +115,22 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && lower_fstat(hostfd, dev, out) == 0)
 			return 0;
 	}
-	*out = (struct kstat){.dev = dev,
+	*out = (struct kstat){.dev = vfs_dev_known(dev) ? vfs_map_dev(dev) : dev,
 			      .rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor),
 			      .ino = sx.stx_ino,
 			      .mode = sx.stx_mode,
 			      .nlink = sx.stx_nlink,
 			      .blksize = sx.stx_blksize,
-			      .uid = sx.stx_uid == cfg->tracee_kuid ? ctx->cred->uid : sx.stx_uid,
-			      .gid = sx.stx_gid == cfg->tracee_kgid ? ctx->cred->gid : sx.stx_gid,
+			      /* A socket may be one that we accepted for its holder. */
+			      .uid = sx.stx_uid == cfg->tracee_kuid || S_ISSOCK(sx.stx_mode) ? ctx->cred->uid : sx.stx_uid,
+			      .gid = sx.stx_gid == cfg->tracee_kgid || S_ISSOCK(sx.stx_mode) ? ctx->cred->gid : sx.stx_gid,
 			      .size = (int64_t)sx.stx_size,
 			      .blocks = (int64_t)sx.stx_blocks,
 			      .atime = ns_of(&sx.stx_atime),
 			      .mtime = ns_of(&sx.stx_mtime),
 			      .ctime = ns_of(&sx.stx_ctime),
 			      .btime = ns_of(&sx.stx_btime)};
+	devpts_fix_stat(dev, out);
 	return 0;
 }
 
