@@ -17,7 +17,7 @@
  *
  * Lock: mu, over everything here. The nodes mirror what is in exec-root.
  */
-#include "interposer/supervisor.h"
+#include "interposer/live.h"
 
 #include "base/log.h"
 
@@ -358,21 +358,33 @@ static int try_prepare(const char *name, bool private_, int source, uint64_t *in
 }
 
 /* mu is held, and let go while it waits. */
-static int prepare(const char *name, bool private_, int source, uint64_t *ino, struct node **out)
+static int prepare(struct call *c, const char *name, bool private_, int source, uint64_t *ino, struct node **out)
 {
 	struct timespec until = {0};
 	int r;
-	while ((r = try_prepare(name, private_, source, ino, out)) == 1)
+	bool told = false;
+	while ((r = try_prepare(name, private_, source, ino, out)) == 1) {
+		if (!told) {
+			pthread_mutex_unlock(&mu);
+			live_may_block(c);
+			pthread_mutex_lock(&mu);
+			told = true;
+			continue;
+		}
+		if (live_interrupted(c))
+			return -ERESTARTSYS;
 		if ((r = wait_for_landing(&until)))
 			return r;
+	}
 	if (!r)
 		count_flight(*out, 1);
 	return r;
 }
 
-static int start_flight(pid_t tid, const char *name, bool private_, int source, const char *interp, int interp_source,
+static int start_flight(struct call *c, const char *name, bool private_, int source, const char *interp, int interp_source,
 			uint64_t *ino)
 {
+	pid_t tid = c->pid;
 	struct flight *new = calloc(1, sizeof *new);
 	uint64_t unused;
 	if (!new)
@@ -387,12 +399,12 @@ static int start_flight(pid_t tid, const char *name, bool private_, int source, 
 		evict();
 	new->tid = tid;
 	/* Known to nobody yet: while we wait the thread may die, and its number be another's. */
-	int r = prepare(name, private_, source, ino, &new->node);
+	int r = prepare(c, name, private_, source, ino, &new->node);
 	if (r)
 		new->node = NULL;
 	new->copy = !r && source >= 0 ? *ino : 0;
 	if (!r && interp) {
-		r = prepare(interp, true, interp_source, &unused, &new->interp);
+		r = prepare(c, interp, true, interp_source, &unused, &new->interp);
 		if (r)
 			new->interp = NULL;
 	}
@@ -407,14 +419,14 @@ static int start_flight(pid_t tid, const char *name, bool private_, int source, 
 	return r;
 }
 
-int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino)
+int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
 {
-	return start_flight(tid, name, private_, -1, NULL, -1, stub_ino);
+	return start_flight(c, name, private_, -1, NULL, -1, stub_ino);
 }
 
-int execroot_copy(const char *name, int exe, const char *interp, int interp_fd, pid_t tid, uint64_t *ino)
+int execroot_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
 {
-	return start_flight(tid, name, true, exe, interp, interp_fd, ino);
+	return start_flight(c, name, true, exe, interp, interp_fd, ino);
 }
 
 void execroot_done(pid_t pid)

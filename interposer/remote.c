@@ -32,6 +32,8 @@
 
 /* execs under way that hold descriptors: so many are leftovers of failed ones. */
 #define MANY_PENDING 128
+/* And so much of groups in records that may have become useless. */
+#define MANY_GROUP_BYTES ((size_t)16 << 20)
 
 #define PIDFD_SLOTS 32
 static __thread struct {
@@ -47,6 +49,14 @@ void remote_thread_init(void)
 {
 	for (unsigned i = 0; i < PIDFD_SLOTS; i++)
 		pidfds[i].fd = -1;
+}
+
+void remote_thread_idle(void)
+{
+	for (unsigned i = 0; i < PIDFD_SLOTS; i++) {
+		close_fd_(&pidfds[i].fd);
+		pidfds[i].fd = -1;
+	}
 }
 
 void remote_init(void)
@@ -210,20 +220,29 @@ static struct record *live_current(struct call *c)
 	return live_record(c->pid);
 }
 
+static DIR *live_list; /* for each_live(), guarded by task_lock() */
+
 static void each_live(void (*mark)(uint64_t id, void *arg), void *arg)
 {
-	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d)
-		die("can't list processes: %s", strerror(errno));
 	struct dirent *e;
-	while ((e = readdir(d))) {
+	while ((e = readdir(live_list))) {
 		uint64_t lim[2];
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid > 1 && !syscall(SYS_prlimit64, pid, RLIMIT_LOCKS, NULL, lim))
 			mark(lim[0], arg);
 	}
-	closedir(d);
+}
+
+/* Without a descriptor or memory for the list nothing is collected: what isn't seen would count as dead. */
+static void collect(void)
+{
+	AUTO_CLOSE int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	live_list = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!live_list)
+		return;
+	take_fd(&fd);
+	record_collect(each_live);
+	closedir(take_ptr(live_list));
 }
 
 static int live_set_record(struct call *c, struct record *next, bool privileged)
@@ -237,8 +256,12 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 	/* After the change: what was read before it must not be kept. */
 	atomic_fetch_add(&record_epoch, 1);
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
-	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
-		record_collect(each_live);
+	/* Groups are what a record can be large by: 256 KiB. */
+	static size_t group_bytes;
+	group_bytes += (size_t)next->cred->ngroups * sizeof(gid_t);
+	if (record_count() > collect_at || pending_count() > MANY_PENDING || group_bytes > MANY_GROUP_BYTES) {
+		group_bytes = 0;
+		collect();
 		collect_at = MAX(2 * record_count(), (size_t)4096);
 	}
 	return 0;
@@ -342,6 +365,26 @@ static pid_t live_pidfd_pid(struct call *c, int fd)
 	return pid > 0 ? pid : -ESRCH;
 }
 
+static int live_get_fd_of(struct call *c, pid_t guest, int fd)
+{
+	pid_t pid = remote_host_pid(guest);
+	AUTO_CLOSE int pidfd = pid > 0 ? pidfd_of(pid) : -1;
+	if (pidfd < 0)
+		return -ESRCH;
+	int r = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return r < 0 ? -errno : r;
+}
+
+static int live_access_of(struct call *c, pid_t guest, bool write, uint64_t addr, void *buf, size_t len)
+{
+	pid_t pid = remote_host_pid(guest);
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	if (pid <= 0)
+		return -ESRCH;
+	ssize_t n = write ? process_vm_writev(pid, &l, 1, &r, 1, 0) : process_vm_readv(pid, &l, 1, &r, 1, 0);
+	return n == (ssize_t)len ? 0 : n < 0 && errno == ESRCH ? -ESRCH : -EFAULT;
+}
+
 static int live_fd_cloexec(struct call *c, int fd)
 {
 	char path[64], buf[1024];
@@ -411,7 +454,7 @@ bool remote_signal_pending(pid_t pid)
 
 static int live_exec_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
 {
-	return execroot_prepare(name, c->pid, private_, stub_ino);
+	return execroot_prepare(c, name, private_, stub_ino);
 }
 
 static void live_exec_done(struct call *c, const char *name)
@@ -421,7 +464,7 @@ static void live_exec_done(struct call *c, const char *name)
 
 static int live_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
 {
-	return execroot_copy(name, exe, interp, interp_fd, c->pid, ino);
+	return execroot_copy(c, name, exe, interp, interp_fd, ino);
 }
 
 static uint64_t live_exec_running(struct call *c)
@@ -440,6 +483,8 @@ const struct host_ops live_ops = {
     .guest_pids = live_guest_pids,
     .guest_pid = live_guest_pid,
     .pidfd_pid = live_pidfd_pid,
+    .get_fd_of = live_get_fd_of,
+    .access_of = live_access_of,
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
     .raise = live_raise,

@@ -58,6 +58,10 @@ struct host_ops {
 	pid_t (*guest_pid)(struct call *c, pid_t host);
 	/* The process that the caller's descriptor, a pidfd, stands for, as the tracees number it; -EBADF, -ESRCH. */
 	pid_t (*pidfd_pid)(struct call *c, int fd);
+	/* Duplicate of a guest process's descriptor (close it), -EBADF, -ESRCH. */
+	int (*get_fd_of)(struct call *c, pid_t guest, int fd);
+	/* read or write of a guest process's memory: 0, -EFAULT, -ESRCH. */
+	int (*access_of)(struct call *c, pid_t guest, bool write, uint64_t addr, void *buf, size_t len);
 	/* Close-on-exec of the caller's descriptor: 0, 1 or -EBADF. */
 	int (*fd_cloexec)(struct call *c, int fd);
 	/* Is the caller ptraced by another tracee? Then exec gives no privilege. */

@@ -207,10 +207,9 @@ const struct filter_rule filter_rules[] = {
     PRCTL(PR_GET_TIMING),
     PRCTL(PR_SET_PTRACER),
     PRCTL(PR_GET_SECCOMP),
-    PRCTL(PR_SET_SECCOMP),
 
+    /* Filters: only the virtual no_new_privs says who may have one. */
     ALLOW1(seccomp, NE(0, SECCOMP_SET_MODE_FILTER)),
-    ALLOW2(seccomp, EQ(0, SECCOMP_SET_MODE_FILTER), MASKED(1, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)),
 
     ALLOW1(personality, EQ(0, 0)),
     ALLOW1(personality, EQ(0, 0xffffffff)),

@@ -196,6 +196,27 @@ static int store_pending(struct call *c, struct pending_exec *p)
 }
 
 /*
+ * The record with the pending exec is in place, so nobody is allowed to begin to trace the process any more (pending_guards()). Who does already
+ * could detach before the check-in: that is remembered now, and by sys_ptrace. Natively a tracer without rights can't read the memory of an unreadable
+ * program; ours could, so such an exec is refused.
+ */
+static int64_t guard_private(struct call *c)
+{
+	struct record *now;
+	bool refuse = false;
+
+	task_lock();
+	now = c->ops->current(c);
+	if (now && now->pending && now->pending->private_ && c->ops->traced(c)) {
+		now->pending->traced = true;
+		refuse = !now->pending->readable;
+	}
+	record_put(now);
+	task_unlock();
+	return refuse ? -EACCES : CALL_CONTINUE;
+}
+
+/*
  * A debugger stops at the exec and wants to find program and interpreter there: then the host runs copies of them. Not of what the process, or
  * others, may not read; and not for scripts, which the host would have to find more names for.
  */
@@ -250,7 +271,7 @@ static int64_t exec_start(struct call *c)
 		c->ops->exec_done(c, name);
 		return r;
 	}
-	return CALL_CONTINUE;
+	return guard_private(c);
 }
 
 /* The record after exec in place of the draft's. *secure: AT_SECURE. */
@@ -279,9 +300,11 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old->cmdline_prefix);
 		free(old);
 	}
-	/* Asking costs more than the rest of a check-in, and matters only where the file could give privilege. */
-	bool traced = (p->mode & (S_ISUID | S_ISGID)) && c->ops->traced(c);
-	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, traced);
+	/* Asking costs more than the rest of a check-in, and matters only where privilege can be gained. */
+	const struct cred *cr = draft->cred;
+	bool gains = (p->mode & (S_ISUID | S_ISGID)) ||
+		     ((!cr->uid || !cr->euid) && ((cr->bounding | cr->inheritable) & ~cr->permitted));
+	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, p->traced || (gains && c->ops->traced(c)));
 	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;

@@ -4,6 +4,9 @@
  */
 #include "kernel/syscall.h"
 
+#include "kernel/cred.h"
+
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -58,11 +61,20 @@ int64_t sys_names(struct call *c)
 	return -EPERM;
 }
 
+/*
+ * seccomp_set_mode_filter(): the real no_new_privs is always set, so it's for us to keep a program from giving a filter of its own to one that
+ * gains privilege at exec.
+ */
+int64_t seccomp_may_filter(const struct call *c)
+{
+	return c->rec->cred->no_new_privs || cred_capable(c->rec->cred, CAP_SYS_ADMIN) ? CALL_CONTINUE : -EACCES;
+}
+
 int64_t sys_seccomp(struct call *c)
 {
 	if (arg_u32(c, 0) == SECCOMP_SET_MODE_FILTER && (arg_u32(c, 1) & SECCOMP_FILTER_FLAG_NEW_LISTENER))
 		return -EBUSY; /* as when another listener is there, which is so */
-	return CALL_CONTINUE;
+	return arg_u32(c, 0) == SECCOMP_SET_MODE_FILTER ? seccomp_may_filter(c) : CALL_CONTINUE;
 }
 
 /* Page cache statistics of a descriptor that the program holds; a directory's are those of an empty one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sys_sock.c - sockets by name.
- * 
+ *
  * An AF_UNIX path is a node of the VFS with a random key; the socket itself is bound to an abstract name made of the key, in the tracees'
  * network namespace. bind and connect run on our duplicate of the program's socket. Other families run natively (CONTINUE): a descriptor or
  * address swapped meanwhile reaches only the empty real root and the sandbox's own abstract names.

@@ -63,5 +63,6 @@ bool task_may_inspect(const struct vfs_cred *who, const struct record *t)
 	if (t->pending && t->pending->private_)
 		return false;
 	return who->uid == c->uid && who->uid == c->euid && who->uid == c->suid && who->gid == c->gid &&
-	       who->gid == c->egid && who->gid == c->sgid && t->dumpable && !(c->permitted & ~who->caps);
+	       who->gid == c->egid && who->gid == c->sgid && t->dumpable && !pending_guards(t->pending) &&
+	       !(c->permitted & ~who->caps);
 }

@@ -235,7 +235,7 @@ int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, in
 /* The same preparation for a record lock (fcntl(2) F_SETLK...): *replace or -1; then the call itself runs natively. */
 int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int *replace) MUST_CHECK;
 
-/* AF_UNIX names: vfs_sock_bind() makes the socket node; vfs_sock_key() finds the abstract-like key of an existing one: 
+/* AF_UNIX names: vfs_sock_bind() makes the socket node; vfs_sock_key() finds the abstract-like key of an existing one:
  * 16 random bytes that name the socket in the tracees' own network namespace, so that bind and connect run on it. */
 #define VFS_SOCK_KEY 16
 int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY]) MUST_CHECK;
