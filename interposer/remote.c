@@ -305,6 +305,12 @@ static bool live_traced(struct call *c)
 	return !line || strtol(line + 11, NULL, 10) != 0;
 }
 
+static void live_raise(struct call *c, int sig)
+{
+	/* No group is named: the thread waits for us, so its number is still its own. */
+	syscall(SYS_tkill, c->pid, sig);
+}
+
 static pid_t live_host_pid(struct call *c, pid_t guest)
 {
 	return remote_host_pid(guest);
@@ -377,6 +383,7 @@ const struct host_ops live_ops = {
     .pidfd_pid = live_pidfd_pid,
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
+    .raise = live_raise,
     .host_pid = live_host_pid,
     .rlimit = live_rlimit,
     .record_of = live_record_of,

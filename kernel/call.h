@@ -60,6 +60,8 @@ struct host_ops {
 	int (*fd_cloexec)(struct call *c, int fd);
 	/* Is the caller ptraced by another tracee? Then exec gives no privilege. */
 	bool (*traced)(struct call *c);
+	/* Sends the calling thread a signal, which it takes when the call returns. */
+	void (*raise)(struct call *c, int sig);
 	/* init's report of a stopped (WIFSTOPPED) or finished command: the wait status. */
 	void (*init_report)(struct call *c, int wstatus);
 };

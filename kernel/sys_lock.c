@@ -29,6 +29,9 @@ int64_t sys_flock(struct call *c)
 	AUTO_CLOSE int fd = -1;
 	int op = arg_int(c, 1), replace = -1, r, r2;
 
+	/* Since 5.18 accepted and without any effect, even on no descriptor. */
+	if (op & LOCK_MAND)
+		return 0;
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
 	case LOCK_EX:

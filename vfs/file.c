@@ -115,7 +115,7 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && lower_fstat(hostfd, dev, out) == 0)
 			return 0;
 	}
-	*out = (struct kstat){.dev = dev,
+	*out = (struct kstat){.dev = vfs_dev_known(dev) ? vfs_map_dev(dev) : dev,
 			      .rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor),
 			      .ino = sx.stx_ino,
 			      .mode = sx.stx_mode,
@@ -129,6 +129,7 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 			      .mtime = ns_of(&sx.stx_mtime),
 			      .ctime = ns_of(&sx.stx_ctime),
 			      .btime = ns_of(&sx.stx_btime)};
+	devpts_fix_stat(dev, out);
 	return 0;
 }
 

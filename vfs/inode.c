@@ -223,6 +223,8 @@ int inode_permission(const struct vfs_cred *cred, const struct inode *inode, int
 	bool any_x = mode & 0111;
 
 	mask &= MAY_READ | MAY_WRITE | MAY_EXEC;
+	if (unlikely(inode->flags & I_IMMUTABLE) && (mask & MAY_WRITE))
+		return -EPERM;
 	if (cred->uid == inode->uid)
 		mode >>= 6;
 	else if (((mode >> 3) ^ mode) & 7 && in_group(cred, inode->gid))

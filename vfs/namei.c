@@ -198,7 +198,7 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		vfs_rdunlock();
 		if (exists)
 			return -EEXIST;
-		if (w->slash && !S_ISDIR(mode))
+		if ((w->slash && !S_ISDIR(mode)) || (w->dir.dentry->sb->flags & SB_NOCREATE))
 			return -ENOENT;
 		if (path_rdonly(&w->dir))
 			return -EROFS;
@@ -281,6 +281,16 @@ int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
+/* [R] may_linkat() with fs.protected_hardlinks set, as every distribution has it. */
+static int may_link(struct vfs_ctx *ctx, const struct inode *i)
+{
+	if (inode_owner_or_capable(ctx->cred, i))
+		return 0;
+	if (!S_ISREG(i->mode) || (i->mode & S_ISUID) || (i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		return -EPERM;
+	return inode_permission(ctx->cred, i, MAY_READ | MAY_WRITE) ? -EPERM : 0;
+}
+
 int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *from_file, const struct path *base,
 	     const char *name)
 {
@@ -309,6 +319,11 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = w.d->inode ? -EEXIST : w.slash ? -ENOENT : path_rdonly(&w.dir) ? -EROFS : 0;
 		if (!err && i->sb != w.dir.dentry->sb)
 			err = -EXDEV;
+		if (!err) {
+			vfs_rdlock();
+			err = may_link(ctx, i);
+			vfs_rdunlock();
+		}
 		if (!err)
 			err = prepare(&w, false);
 		/* The source's own directory matters too: copying the file up needs it. */

@@ -170,6 +170,7 @@ int proc_pid_lookup(struct pinode *root, const char *name, struct pinode **out)
 		return -ENOMEM;
 	p->pid = pid;
 	p->inode.nlink = 9;
+	p->inode.flags |= I_IMMUTABLE;
 	pinode_set_ino(p);
 	set_owner(p);
 	*out = p;
@@ -202,6 +203,7 @@ static int task_lookup(struct pinode *dir, const char *name, struct pinode **out
 		return -ENOMEM;
 	p->tid = tid;
 	p->inode.nlink = 7;
+	p->inode.flags |= I_IMMUTABLE;
 	pinode_set_ino(p);
 	*out = p;
 	return 0;

@@ -235,6 +235,6 @@ int procfs_new(struct super **out)
 		proc_sys_add(root);
 		proc_pid_tree();
 	}
-	*out = pseudo_super("proc", SB_DYNAMIC | SB_NOEXEC | SB_NODEV, PROC_MAGIC, vfs_new_dev(), root);
+	*out = pseudo_super("proc", SB_DYNAMIC | SB_NOCREATE | SB_NOEXEC | SB_NODEV, PROC_MAGIC, vfs_new_dev(), root);
 	return 0;
 }

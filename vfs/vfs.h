@@ -67,6 +67,7 @@ struct vfs_ctx {
 	/* A descriptor of the calling process, duplicated into ours (caller closes), or -EBADF: /proc/self/fd, /dev/fd. */
 	int (*get_fd)(struct vfs_ctx *ctx, int fd);
 	void *owner;
+	const uint64_t *size_limit; /* RLIMIT_FSIZE where the caller is to obey it: growing beyond is EFBIG; NULL: none */
 };
 
 /* Attributes as stat(2) tells them. Times in nanoseconds since the epoch. dev numbers are the sandbox's own. */

@@ -99,7 +99,7 @@ static pid_t fake_host_pid(struct call *c, pid_t guest)
 
 static int fake_rlimit(struct call *c, pid_t guest, int resource, const uint64_t next[2], uint64_t old[2])
 {
-	old[0] = old[1] = 77;
+	old[0] = old[1] = resource == RLIMIT_FSIZE ? UINT64_MAX : 77;
 	return 0;
 }
 
@@ -174,6 +174,10 @@ static bool fake_traced(struct call *c)
 	return fake.traced;
 }
 
+static void fake_raise(struct call *c, int sig)
+{
+}
+
 static const struct host_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
@@ -197,6 +201,7 @@ static const struct host_ops fake_ops = {
     .pidfd_pid = fake_pidfd_pid,
     .fd_cloexec = fake_fd_cloexec,
     .traced = fake_traced,
+    .raise = fake_raise,
 };
 
 /* A draft of a process of that user, with all capabilities for root; cwd and root as given (referenced here), may be NULL. */
