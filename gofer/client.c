@@ -221,7 +221,7 @@ static int walk_part(struct gofer *g, const struct walk_req *q, struct gattr *at
 	int err = call_walk(g, q, &r, -1, NULL, &c);
 	if (err)
 		return err;
-	if (r.attrs.n > q->max || (r.link.len && r.link.len >= link_size)) {
+	if (r.attrs.n > q->max || (link_size && r.link.len >= link_size)) {
 		err = dead(g);
 	} else {
 		for (uint32_t k = 0; k < r.attrs.n; k++)
