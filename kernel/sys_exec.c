@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define MAX_SCRIPTS 5 /* exec_binprm() */
 
