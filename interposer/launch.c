@@ -32,7 +32,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define GOFER_CONNECTIONS 8
+/* One for each worker that is likely to wait for the gofer at a time, and one to watch. */
+#define GOFER_CONNECTIONS 4
+#define MAX_EXPORTS       200
 /* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
  * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
 #define KUID_BASE 0x60000000U
@@ -195,14 +197,14 @@ static void close_others(int *keep, unsigned n)
 	syscall(SYS_close_range, from, ~0U, 0);
 }
 
-static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
+static void start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
 	if (pid)
-		return pid;
+		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(125);
@@ -210,7 +212,7 @@ static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const i
 	/* Out of the terminal's reach: Ctrl-C is for the command, the gofer ends with its last connection. */
 	setsid();
 	/* Nothing of ours on 0 and 1; 2 stays for messages. */
-	int keep[2 + 256 + GOFER_CONNECTIONS], k = 0;
+	int keep[1 + MAX_EXPORTS + GOFER_CONNECTIONS], k = 0;
 	keep[k++] = 2;
 	for (unsigned i = 0; i < n; i++)
 		keep[k++] = exports[i].rootfd;
@@ -282,13 +284,20 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 1, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + 1 + N_SYS_PARTS, sizeof *req);
 	req[0] = (struct export_request){opt->root, true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
 			req[n++] = (struct export_request){opt->mounts[i].src, opt->mounts[i].bind != BIND_RW};
-	if (n > 200)
-		die("too many binds (at most 199)");
+	if (n > MAX_EXPORTS - N_SYS_PARTS)
+		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - 1);
+	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
+	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
+		if (access(sys[i].path, X_OK))
+			continue;
+		sys[i].export = n;
+		req[n++] = (struct export_request){sys[i].path, true};
+	}
 	struct gofer_export *exports = xcalloc(n, sizeof *exports);
 	open_exports(req, n, exports);
 	free(req);
@@ -301,7 +310,7 @@ int sandbox_run(const struct launch_options *opt)
 		client[i] = sv[0];
 		server[i] = sv[1];
 	}
-	pid_t gofer = start_gofer(exports, n, server);
+	start_gofer(exports, n, server);
 	for (unsigned i = 0; i < n; i++)
 		close(exports[i].rootfd);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
@@ -328,6 +337,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .setgroups = privileged,
 	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
+	    .sys = {sys[0], sys[1]},
 	    .host_uid = geteuid(),
 	    .host_gid = getegid(),
 	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),
@@ -363,8 +373,6 @@ int sandbox_run(const struct launch_options *opt)
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
-	int status = front_run(&front, ctl[0], sup);
-	/* The supervisor has ended, so the gofer's connections have, too. */
-	waitpid(gofer, NULL, 0);
-	return status;
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet. */
+	return front_run(&front, ctl[0], sup);
 }

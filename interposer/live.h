@@ -9,6 +9,7 @@
 #include "kernel/call.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 /* One a worker thread; its call is the one being handled. */
@@ -16,8 +17,13 @@ struct live {
 	struct call call;
 	bool handed_over; /* live_may_block() was called for this call: another thread has our place */
 	pid_t guest_tgid, guest_tid; /* 0: not asked yet */
+	bool narrowed;      /* the thread's affinity is our CPU for the moment, and was affinity */
+	cpu_set_t affinity;
 	pthread_t thread;
 	struct live *next, **prev; /* on the list of blocked threads */
+	int slot;             /* bit in the pool's slots: pinned to that CPU; -1: not pinned */
+	pid_t last_tid;
+	unsigned window, queued; /* calls since the need was last measured, and how many of them had queued */
 	struct notify_stats stats;
 };
 
@@ -30,5 +36,7 @@ void live_flush_stats(struct live *l);
 
 /* The record of a process by the supervisor's pid of it, referenced; NULL when it's gone. */
 struct record *live_record(pid_t pid);
+/* The same for the thread whose call is being handled, with a memory. */
+struct record *live_caller_record(pid_t tid);
 
 #endif

@@ -315,7 +315,6 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 {
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
 	p->procfd = fix_number(new_procfs());
-	p->sysfd = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	p->dev_null = open_or_die("/dev/null", O_PATH);
 	p->dev_zero = open_or_die("/dev/zero", O_PATH);
 	p->dev_full = open_or_die("/dev/full", O_PATH);

@@ -48,7 +48,7 @@ static ssize_t read_mem(pid_t guest, uint64_t addr, void *buf, size_t len)
 
 static bool may_inspect(struct vfs_ctx *ctx, pid_t guest)
 {
-	if (guest == ctx->tgid || guest == ctx->tid)
+	if (guest == vfs_tgid(ctx) || guest == vfs_tid(ctx))
 		return true;
 	struct record *r = record_of(guest);
 	if (!r)

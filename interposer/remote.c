@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* linux/nsfs.h of 6.11 */
 #ifndef NS_GET_PID_FROM_PIDNS
@@ -37,6 +38,8 @@ static __thread struct {
 	pid_t tid;
 	int fd;
 } pidfds[PIDFD_SLOTS];
+/* How long a thread number can't have been given to another thread. */
+static int64_t reuse_ns;
 static int pidns_fd = -1; /* of the tracees; -1: the ioctls above don't exist here */
 
 void remote_thread_init(void)
@@ -52,6 +55,11 @@ void remote_init(void)
 	pidns_fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
 	if (pidns_fd >= 0 && ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, the_place.init_pid) != 1)
 		close(take_fd(&pidns_fd));
+	/* A fork and exit takes more than 2 us anywhere; at most half a second. */
+	char text[32] = "";
+	AUTO_CLOSE int fd = openat(the_place.procfd, "sys/kernel/pid_max", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof text - 1) > 0)
+		reuse_ns = MIN(strtol(text, NULL, 10) * INT64_C(2000), INT64_C(500000000));
 }
 
 /* --- Memory -------------------------------------------------------------------------------------------------------- */
@@ -140,6 +148,45 @@ static int live_get_fd(struct call *c, int fd)
 
 /* --- State ---------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The record of the thread that called last, per worker. It holds as long as no process has changed its state through us (epoch), and
+ * as long as the kernel can't have given the thread's number to another one: that takes pid_max new threads in between.
+ */
+static __thread struct {
+	pid_t tid;
+	uint64_t epoch;
+	int64_t until; /* ns, CLOCK_MONOTONIC_COARSE */
+	struct record *rec;
+} last;
+static atomic_uint_fast64_t record_epoch;
+
+static int64_t coarse_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+struct record *live_caller_record(pid_t tid)
+{
+	uint64_t epoch = atomic_load(&record_epoch);
+	int64_t now = coarse_now();
+	if (last.rec && last.tid == tid && last.epoch == epoch && now < last.until) {
+		record_get(last.rec);
+		return last.rec;
+	}
+	struct record *r = live_record(tid);
+	if (last.rec)
+		record_put(last.rec);
+	last.tid = tid;
+	last.epoch = epoch;
+	last.until = now + reuse_ns;
+	last.rec = r;
+	if (r)
+		record_get(r);
+	return r;
+}
+
 struct record *live_record(pid_t pid)
 {
 	struct rlimit64 {
@@ -179,6 +226,8 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 	uint64_t lim[2] = {next->id, RLIM_INFINITY};
 	if (syscall(SYS_prlimit64, c->pid, RLIMIT_LOCKS, lim, NULL))
 		return -ESRCH;
+	/* After the change: what was read before it must not be kept. */
+	atomic_fetch_add(&record_epoch, 1);
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
 	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
 		record_collect(each_live);

@@ -126,8 +126,9 @@ static void mount_special(const char *type, const char *dst, uint64_t size, bool
 		die("can't mount %s on %s inside: %s", type, dst, strerror(-err));
 }
 
-static void mount_all(const struct launch_options *opt)
+static void mount_all(const struct supervisor_args *args)
 {
+	const struct launch_options *opt = args->opt;
 	bool none = opt->overlay == OVERLAY_NONE;
 	int err = vfs_mount_root(none ? VFS_UPPER_NONE : VFS_UPPER_MEMORY);
 	if (err)
@@ -138,6 +139,11 @@ static void mount_all(const struct launch_options *opt)
 	mount_special("devpts", "/dev/pts", 0, none);
 	mount_special("tmpfs", "/dev/shm", 0, none);
 	mount_special("sys", "/sys", 0, none);
+	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
+		err = args->sys[i].export ? vfs_mount_bind(args->sys[i].export, args->sys[i].path, true, VFS_UPPER_NONE) : 0;
+		if (err && !none)
+			die("can't mount on %s inside: %s", args->sys[i].path, strerror(-err));
+	}
 	uint32_t export = 1;
 	for (unsigned i = 0; i < opt->n_mounts; i++) {
 		const struct launch_mount *m = &opt->mounts[i];
@@ -172,7 +178,6 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .procfd = p->procfd,
 	    .guest_procfd = p->guest_procfd,
 	    .devptsfd = p->devptsfd,
-	    .sysfd = p->sysfd,
 	    .dev_null = p->dev_null,
 	    .dev_zero = p->dev_zero,
 	    .dev_full = p->dev_full,
@@ -191,9 +196,7 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
-	mount_all(opt);
-	if (the_place.sysfd >= 0)
-		close(take_fd(&the_place.sysfd));
+	mount_all(args);
 }
 
 static void print_stats(const struct gofer *gofer)

@@ -19,7 +19,6 @@ struct init_config;
 struct place {
 	int procfd;       /* procfs of the supervisor's PID namespace */
 	int guest_procfd; /* procfs of the tracees' */
-	int sysfd;        /* the host's /sys, for sysfs_new() to copy from; closed afterwards */
 	int devptsfd;
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom;
 	int token_rw, token_ro;
@@ -33,12 +32,20 @@ struct place {
 	gid_t tracee_kgid;
 };
 
+/* Parts of the host's /sys that are shown read-only where they exist: about processors, memory, huge pages. No devices, no serial numbers. */
+struct sys_part {
+	const char *path;
+	uint32_t export; /* 0: the host hasn't got it */
+};
+#define N_SYS_PARTS 2
+
 /* What sandbox_run() hands to the supervisor's process. */
 struct supervisor_args {
 	const struct launch_options *opt;
 	int ctl;         /* to the front: struct front_msg */
 	int *gofer_socks;
 	int n_gofer_socks;
+	struct sys_part sys[N_SYS_PARTS];
 	int tty_slave;   /* init's; closed by the supervisor itself */
 	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */

@@ -20,6 +20,7 @@
 #include <asm/ioctls.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -221,6 +222,10 @@ const struct filter_rule filter_rules[] = {
     ALLOW2(socketpair, EQ(0, AF_UNIX), SOCK_TYPE(1, SOCK_STREAM)),
     ALLOW2(socketpair, EQ(0, AF_UNIX), SOCK_TYPE(1, SOCK_DGRAM)),
     ALLOW2(socketpair, EQ(0, AF_UNIX), SOCK_TYPE(1, SOCK_SEQPACKET)),
+
+    /* A process's own limits but the two that are virtual: RLIMIT_LOCKS carries its state, RLIMIT_CORE is fixed. */
+    ALLOW2(getrlimit, NE(0, RLIMIT_LOCKS), NE(0, RLIMIT_CORE)),
+    ALLOW3(prlimit64, EQ(0, 0), NE(1, RLIMIT_LOCKS), NE(1, RLIMIT_CORE)),
 
     /* Without an address there is no name. The pointer has 64 bits. */
     {.nr = SYS_sendto,

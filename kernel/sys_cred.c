@@ -257,7 +257,7 @@ int64_t sys_capget(struct call *c)
 		return !c->args[1] && (words == -EINVAL || words > 0) ? 0 : words;
 	if ((int)pid < 0)
 		return -EINVAL;
-	if (pid && (pid_t)pid != c->ctx.tgid && (pid_t)pid != c->ctx.tid) {
+	if (pid && (pid_t)pid != vfs_tgid(&c->ctx) && (pid_t)pid != vfs_tid(&c->ctx)) {
 		target = c->ops->record_of(c, (pid_t)pid);
 		if (!target)
 			return -ESRCH;
@@ -283,7 +283,7 @@ int64_t sys_capset(struct call *c)
 
 	if (words < 0)
 		return words;
-	if (pid && (pid_t)pid != c->ctx.tid)
+	if (pid && (pid_t)pid != vfs_tid(&c->ctx))
 		return -EPERM;
 	err = c->ops->read(c, c->args[1], d, (size_t)words * sizeof(d[0]));
 	if (err < 0)

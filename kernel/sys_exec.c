@@ -154,7 +154,7 @@ static struct pending_exec *pending_from(struct call *c, const char *name, struc
 		p->n_prefix = t->n_words;
 		p->script = true;
 	}
-	p->tgid = c->ctx.tgid;
+	p->tgid = vfs_tgid(&c->ctx);
 	p->mode = t->exe.st.mode;
 	p->uid = t->exe.st.uid;
 	p->gid = t->exe.st.gid;
@@ -260,7 +260,9 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old->cmdline_prefix);
 		free(old);
 	}
-	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, c->ops->traced(c));
+	/* Asking costs more than the rest of a check-in, and matters only where the file could give privilege. */
+	bool traced = (p->mode & (S_ISUID | S_ISGID)) && c->ops->traced(c);
+	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, traced);
 	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;
@@ -319,7 +321,7 @@ static int64_t check_in(struct call *c)
 	if (!draft)
 		return err;
 	p = draft->pending;
-	if (!p || p->used || p->tgid != c->ctx.tgid || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
+	if (!p || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
 		call_abandon(draft);
 		return -EPERM;
 	}

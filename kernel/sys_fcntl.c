@@ -38,7 +38,7 @@ int64_t sys_fcntl(struct call *c)
 	case F_SETOWN:
 		pid = arg_int(c, 2);
 		/* Groups, and none: the signals reach only what the sandbox's one kernel user may signal anyway. */
-		if (pid <= 0 || pid == c->ctx.tgid || pid == c->ctx.tid)
+		if (pid <= 0 || pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx))
 			return CALL_CONTINUE;
 		return pid_check_kill(c, pid, 0);
 	default:

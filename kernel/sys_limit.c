@@ -58,7 +58,7 @@ static int limit_common(struct call *c, pid_t pid, uint32_t resource, const uint
 		return -EINVAL;
 	if (next && next[0] > next[1])
 		return -EINVAL;
-	if (pid == c->ctx.tgid || pid == c->ctx.tid)
+	if (pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx))
 		pid = 0;
 	if (!pid) {
 		limit = virtual_limit(c->rec, resource);

@@ -13,9 +13,9 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 
-static bool is_self(const struct call *c, pid_t pid)
+static bool is_self(struct call *c, pid_t pid)
 {
-	return pid == c->ctx.tgid || pid == c->ctx.tid;
+	return pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx);
 }
 
 static bool same_session(struct call *c, pid_t pid)
@@ -109,7 +109,7 @@ int64_t sys_tgkill(struct call *c)
 	if (arg_int(c, 0) <= 0 || arg_int(c, 1) <= 0 || !signal_valid(arg_int(c, 2)))
 		return -EINVAL;
 	/* The host makes sure that the thread is the group's. */
-	if (arg_int(c, 0) == c->ctx.tgid)
+	if (arg_int(c, 0) == vfs_tgid(&c->ctx))
 		return CALL_CONTINUE;
 	return pid_check_kill(c, arg_int(c, 1), arg_int(c, 2));
 }
@@ -131,7 +131,7 @@ int64_t sys_rt_tgsigqueueinfo(struct call *c)
 int64_t sys_pidfd_send_signal(struct call *c)
 {
 	int fd = arg_int(c, 0);
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd); /* PIDFD_SELF is negative */
+	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd); /* PIDFD_SELF is negative */
 
 	return pid < 0 ? pid : pid_check_kill(c, pid, arg_int(c, 1));
 }
@@ -139,7 +139,7 @@ int64_t sys_pidfd_send_signal(struct call *c)
 int64_t sys_pidfd_getfd(struct call *c)
 {
 	int fd = arg_int(c, 0);
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd);
+	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd);
 
 	return pid < 0 ? pid : pid_check_ptrace(c, pid, true);
 }
@@ -147,7 +147,7 @@ int64_t sys_pidfd_getfd(struct call *c)
 int64_t sys_process_madvise(struct call *c)
 {
 	int fd = arg_int(c, 0);
-	pid_t pid = fd < 0 ? (pid_t)c->ctx.tgid : c->ops->pidfd_pid(c, fd);
+	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd);
 
 	return pid < 0 ? pid : pid_check_ptrace(c, pid, false);
 }

@@ -46,6 +46,13 @@ static bool ctx_interrupted(struct vfs_ctx *ctx)
 	return c->ops->interrupted(c);
 }
 
+static void ctx_pids(struct vfs_ctx *ctx)
+{
+	struct call *c = ctx->owner;
+
+	c->ops->guest_pids(c, &ctx->tgid, &ctx->tid);
+}
+
 static int ctx_get_fd(struct vfs_ctx *ctx, int fd)
 {
 	struct call *c = ctx->owner;
@@ -73,8 +80,8 @@ int64_t kernel_call(struct call *c)
 	    .may_block = ctx_may_block,
 	    .interrupted = ctx_interrupted,
 	    .get_fd = ctx_get_fd,
+	    .pids = ctx_pids,
 	    .owner = c,
 	};
-	c->ops->guest_pids(c, &c->ctx.tgid, &c->ctx.tid);
 	return d->handler(c);
 }

@@ -24,7 +24,7 @@ static uint64_t seed;
 
 static TAILQ_HEAD(, dentry) lru = TAILQ_HEAD_INITIALIZER(lru);
 static size_t lru_entries, lru_bytes, n_dentries, n_evicted;
-static size_t max_entries = 200000, max_bytes = 64U << 20;
+static size_t max_entries = 24000, max_bytes = 8U << 20;
 /* Sharded: every cached call counts, and no two CPUs should fight for one line. */
 static struct {
 	_Atomic uint64_t hits, misses;

@@ -57,7 +57,7 @@ static int pts_open(unsigned n, int flags)
  */
 static int tty_open(struct vfs_ctx *ctx, int flags)
 {
-	unsigned nr = ctty_of(ctx->tgid);
+	unsigned nr = ctty_of(vfs_tgid(ctx));
 	unsigned major_nr = (nr >> 8) & 0xfff, minor_nr = (nr & 0xff) | ((nr >> 12) & 0xfff00);
 	struct stat pts;
 

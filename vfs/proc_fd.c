@@ -22,7 +22,7 @@ static int fd_dup(struct vfs_ctx *ctx, const struct pinode *p)
 {
 	int r;
 
-	if (p->pid == ctx->tgid && ctx->get_fd) {
+	if (p->pid == vfs_tgid(ctx) && ctx->get_fd) {
 		r = ctx->get_fd(ctx, p->num);
 		return r == -EBADF ? -ENOENT : r;
 	}

@@ -41,7 +41,7 @@ void proc_info_put(struct vfs_task_info *info)
 
 bool proc_may_inspect(struct vfs_ctx *ctx, const struct pinode *p)
 {
-	if (p->pid == ctx->tgid)
+	if (p->pid == vfs_tgid(ctx))
 		return true;
 	return proc_ops()->may_inspect && proc_ops()->may_inspect(ctx, p->pid);
 }
@@ -177,10 +177,10 @@ const struct pnode_ops proc_denied_write_ops = {.open = denied_write_open};
 static ssize_t self_readlink(struct vfs_ctx *ctx, struct pinode *p, char *buf, size_t size)
 {
 	char text[64];
-	int n = p->node->arg ? snprintf(text, sizeof(text), "%d/task/%d", ctx->tgid, ctx->tid)
-			     : snprintf(text, sizeof(text), "%d", ctx->tgid);
+	int n = p->node->arg ? snprintf(text, sizeof(text), "%d/task/%d", vfs_tgid(ctx), vfs_tid(ctx))
+			     : snprintf(text, sizeof(text), "%d", vfs_tgid(ctx));
 
-	if (ctx->tgid <= 0)
+	if (vfs_tgid(ctx) <= 0)
 		return -ENOENT;
 	n = (int)MIN((size_t)n, size);
 	memcpy(buf, text, (size_t)n);
