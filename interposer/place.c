@@ -97,7 +97,8 @@ static void mount_workspace(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
 		if (lstat(places[i], &st) || !S_ISDIR(st.st_mode))
 			continue;
-		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
+		/* The size bounds what copies of programs for debuggers take, running ones included. */
+		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0,size=512m");
 		if (chdir(places[i]))
 			die("chdir %s: %s", places[i], strerror(errno));
 		return;
@@ -311,8 +312,27 @@ void place_release_init(struct place *p)
 	close(take_fd(&p->init_sock));
 }
 
+/*
+ * With the host's network its abstract sockets would be in reach, many of which lead to root's or the user's own session. Landlock's scope
+ * closes that for connect and sendmsg alike. It is entered here and not by init: the supervisor connects for the tracees, and a listener of
+ * theirs is in its scope only if both are in one domain. A domain of scopes alone restricts no mount and no ptrace between us.
+ */
+static void scope_abstract_sockets(void)
+{
+	/* struct landlock_ruleset_attr and its flag of 6.12 (ABI 6) */
+	struct {
+		uint64_t handled_access_fs, handled_access_net, scoped;
+	} attr = {.scoped = 1U /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET */};
+	AUTO_CLOSE int fd = (int)syscall(444 /* landlock_create_ruleset */, &attr, sizeof attr, 0);
+
+	if (fd < 0 || syscall(446 /* landlock_restrict_self */, fd, 0))
+		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract sockets in reach");
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
+	if (args->opt->net_host)
+		scope_abstract_sockets();
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
 	p->procfd = fix_number(new_procfs());
 	p->dev_null = open_or_die("/dev/null", O_PATH);

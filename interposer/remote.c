@@ -40,6 +40,7 @@ static __thread struct {
 } pidfds[PIDFD_SLOTS];
 /* How long a thread number can't have been given to another thread. */
 static int64_t reuse_ns;
+static bool thread_pidfds; /* PIDFD_THREAD exists */
 static int pidns_fd = -1; /* of the tracees; -1: the ioctls above don't exist here */
 
 void remote_thread_init(void)
@@ -51,6 +52,8 @@ void remote_thread_init(void)
 void remote_init(void)
 {
 	char path[64];
+	AUTO_CLOSE int probe = (int)syscall(SYS_pidfd_open, the_place.init_pid, PIDFD_THREAD_);
+	thread_pidfds = probe >= 0;
 	snprintf(path, sizeof path, "%d/ns/pid", the_place.init_pid);
 	pidns_fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
 	if (pidns_fd >= 0 && ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, the_place.init_pid) != 1)
@@ -124,6 +127,11 @@ static int pidfd_of(pid_t tid)
 			break;
 	fclose(f);
 	return tgid > 0 ? (int)syscall(SYS_pidfd_open, tgid, 0) : -1;
+}
+
+static bool live_thread_fds(struct call *c)
+{
+	return thread_pidfds;
 }
 
 static int live_get_fd(struct call *c, int fd)
@@ -411,12 +419,14 @@ static void live_exec_done(struct call *c, const char *name)
 	execroot_done(c->pid);
 }
 
+static int live_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	return execroot_copy(name, exe, interp, interp_fd, c->pid, ino);
+}
+
 static uint64_t live_exec_running(struct call *c)
 {
-	char path[64];
-	struct stat st;
-	snprintf(path, sizeof path, "%d/exe", c->pid);
-	return fstatat(the_place.procfd, path, &st, 0) ? 0 : st.st_ino;
+	return execroot_running(c->pid);
 }
 
 const struct host_ops live_ops = {
@@ -433,12 +443,14 @@ const struct host_ops live_ops = {
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
     .raise = live_raise,
+    .thread_fds = live_thread_fds,
     .host_pid = live_host_pid,
     .rlimit = live_rlimit,
     .record_of = live_record_of,
     .may_block = live_may_block,
     .interrupted = live_interrupted,
     .exec_prepare = live_exec_prepare,
+    .exec_copy = live_exec_copy,
     .exec_running = live_exec_running,
     .exec_done = live_exec_done,
     .is_init = live_is_init,

@@ -48,7 +48,12 @@ static void take_ids(const struct supervisor_args *args)
 {
 	if (args->setgroups && setgroups(0, NULL))
 		die("setgroups: %s", strerror(errno));
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+	/*
+	 * The tracees' uid as the saved one, which a thread may take as its fsuid without a capability (vfs/procfs.c): files of proc that only a
+	 * process's user may open are opened that way. It gives tracees no hold on us: ptrace compares all our ids, and signals need a number of
+	 * ours, which their PID namespace lacks. To have their uid altogether would give up the host's separation of the two.
+	 */
+	if (setresgid(0, 0, 0) || setresuid(0, 0, args->two_ids ? 1 : 0))
 		die("can't take on the supervisor's id: %s", strerror(errno));
 	/* After the ids: changing them clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -105,6 +105,10 @@ pid_t remote_host_pid(pid_t guest);
 /* execroot.c */
 int execroot_init(int exec_rw, int exec_stub) MUST_CHECK;
 int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino) MUST_CHECK;
+/* The same with copies of a program and, if interp isn't NULL, of its interpreter under that name. *ino: of the program's. */
+int execroot_copy(const char *name, int exe, const char *interp, int interp_fd, pid_t tid, uint64_t *ino) MUST_CHECK;
+/* Inode of the file in exec-root that the process runs, or 0. */
+uint64_t execroot_running(pid_t pid);
 void execroot_done(pid_t pid);
 /* True while an exec waits for a name: then each call's thread must be told to execroot_called(). */
 extern atomic_bool execroot_waiting;

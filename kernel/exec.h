@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+struct call;
+/* Before a call of a process whose pending exec is by a copy (pending.h): the exec takes effect if it has happened. */
+void exec_settle(struct call *c);
+
 #define EXEC_CHECKIN_MAGIC UINT64_C(0x5afe5742c0de0001)
 #define EXEC_PLAN_MAX      8192
 /* Five scripts in a row, each with an argument, and the innermost script's name. */

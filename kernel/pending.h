@@ -21,7 +21,8 @@ struct pending_exec {
 	int exe_fd, interp_fd; /* guarded by task_lock(); -1 when taken */
 	bool used;             /* guarded by task_lock() */
 	bool private_;         /* honour the check-in only from stub_ino */
-	uint64_t stub_ino;
+	bool copied;           /* a copy of the program runs instead of the stub: no check-in, see exec_settle() */
+	uint64_t stub_ino;     /* or the copy's */
 	struct path path; /* of the executable that gets loaded */
 	uint32_t mode;    /* of it, with the set-id bits that the mount lets count */
 	uid_t uid;

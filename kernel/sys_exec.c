@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define COPY_MAX    (128 << 20)
 #define MAX_SCRIPTS 5 /* exec_binprm() */
 
 struct target {
@@ -195,6 +196,20 @@ static int store_pending(struct call *c, struct pending_exec *p)
 	return err;
 }
 
+/*
+ * A debugger stops at the exec and wants to find program and interpreter there: then the host runs copies of them. Not of what the process, or
+ * others, may not read; and not for scripts, which the host would have to find more names for.
+ */
+static bool may_copy(struct call *c, const struct pending_exec *p, const struct target *t)
+{
+	struct stat st;
+
+	if (p->private_ || p->script || !(p->mode & S_IROTH) || !c->ops->traced(c))
+		return false;
+	return !fstat(p->exe_fd, &st) && st.st_size <= COPY_MAX && (p->interp_fd < 0 || !fstat(p->interp_fd, &st)) &&
+	       st.st_size <= COPY_MAX;
+}
+
 static int64_t exec_start(struct call *c)
 {
 	__attribute__((cleanup(target_free))) struct target *t = calloc(1, sizeof(*t));
@@ -221,7 +236,12 @@ static int64_t exec_start(struct call *c)
 	p = pending_from(c, name, t);
 	if (!p)
 		return -EAGAIN;
-	r = c->ops->exec_prepare(c, name, p->private_, &p->stub_ino);
+	/* Without room for a copy the program runs all the same. */
+	p->copied = may_copy(c, p, t) && !c->ops->exec_copy(c, name, p->exe_fd, t->elf.dynamic ? t->elf.interp : NULL,
+							    p->interp_fd, &p->stub_ino);
+	r = 0;
+	if (!p->copied)
+		r = c->ops->exec_prepare(c, name, p->private_, &p->stub_ino);
 	if (r < 0) {
 		pending_put(p);
 		return r;
@@ -321,7 +341,7 @@ static int64_t check_in(struct call *c)
 	if (!draft)
 		return err;
 	p = draft->pending;
-	if (!p || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
+	if (!p || p->copied || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
 		call_abandon(draft);
 		return -EPERM;
 	}
@@ -356,6 +376,38 @@ static int64_t check_in(struct call *c)
 	c->ops->exec_done(c, p->name);
 	pending_put(p);
 	return err;
+}
+
+/*
+ * Instead of a check-in when the host runs a copy: the file that a process runs proves the exec, for it was made for this one. The proof holds
+ * for children that it had before its first call to us, too.
+ */
+void exec_settle(struct call *c)
+{
+	struct pending_exec *p = c->rec->pending;
+	struct record *draft, *now;
+	bool secure;
+	int err = 0;
+
+	if (c->ops->exec_running(c) != p->stub_ino)
+		return;
+	draft = call_change(c, &err);
+	if (!draft)
+		return;
+	p = draft->pending;
+	if (!p || !p->copied || c->ops->exec_running(c) != p->stub_ino || record_after_exec(c, draft, p, &secure) < 0) {
+		call_abandon(draft);
+		return;
+	}
+	pending_cancel(p);
+	err = call_commit(c, draft, false);
+	c->ops->exec_done(c, p->name);
+	pending_put(p);
+	now = err ? NULL : c->ops->current(c);
+	if (now) {
+		record_put(c->rec);
+		c->rec = now;
+	}
 }
 
 int64_t sys_execve(struct call *c)

@@ -4,6 +4,7 @@
  */
 #include "kernel/syscall.h"
 
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 
@@ -33,7 +34,14 @@ int64_t sys_clone(struct call *c)
 
 int64_t sys_unshare(struct call *c)
 {
-	return arg_u32(c, 0) & CLONE_NEW_BITS ? -EPERM : CALL_CONTINUE;
+	if (arg_u32(c, 0) & CLONE_NEW_BITS)
+		return -EPERM;
+	return (arg_u32(c, 0) & CLONE_FILES) && !c->ops->thread_fds(c) ? -EINVAL : CALL_CONTINUE;
+}
+
+int64_t sys_close_range(struct call *c)
+{
+	return (arg_u32(c, 2) & CLOSE_RANGE_UNSHARE) && !c->ops->thread_fds(c) ? -EINVAL : CALL_CONTINUE;
 }
 
 /* Only the filter's list passes: others change how the host resolves paths or maps memory. */

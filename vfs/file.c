@@ -121,8 +121,9 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 			      .mode = sx.stx_mode,
 			      .nlink = sx.stx_nlink,
 			      .blksize = sx.stx_blksize,
-			      .uid = sx.stx_uid == cfg->tracee_kuid ? ctx->cred->uid : sx.stx_uid,
-			      .gid = sx.stx_gid == cfg->tracee_kgid ? ctx->cred->gid : sx.stx_gid,
+			      /* A socket may be one that we accepted for its holder. */
+			      .uid = sx.stx_uid == cfg->tracee_kuid || S_ISSOCK(sx.stx_mode) ? ctx->cred->uid : sx.stx_uid,
+			      .gid = sx.stx_gid == cfg->tracee_kgid || S_ISSOCK(sx.stx_mode) ? ctx->cred->gid : sx.stx_gid,
 			      .size = (int64_t)sx.stx_size,
 			      .blocks = (int64_t)sx.stx_blocks,
 			      .atime = ns_of(&sx.stx_atime),

@@ -42,6 +42,7 @@ static const struct pnode_row both_rows[] = {
     {"limits", RO, &proc_limits_ops, NULL},
     {"loginuid", RW, &proc_denied_write_ops, "4294967295"},
     {"maps", RO, &proc_maps_ops, NULL},
+    {"mem", S_IFREG | 0600, &proc_mem_ops, NULL},
     {"mountinfo", RO, &proc_mountinfo_ops, NULL},
     {"mounts", RO, &proc_mounts_ops, NULL},
     {"net/arp", RO, &proc_donate_ops, NULL},

@@ -63,7 +63,7 @@ static int status_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *o
 	if (r < 0)
 		return r;
 	/* It waits for this text now; natively it would be the one that runs. */
-	bool self = p->tid ? p->tid == ctx->tid : p->pid == ctx->tgid && ctx->tgid == ctx->tid;
+	bool self = p->tid ? p->tid == vfs_tid(ctx) : p->pid == vfs_tgid(ctx) && vfs_tgid(ctx) == vfs_tid(ctx);
 	bool have = proc_info(p, &info) == 0;
 	struct vfs_task_info nobody = {.umask = 022};
 	for (size_t pos = 0; pos < native.len;) {

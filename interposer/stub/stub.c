@@ -243,8 +243,8 @@ __attribute__((used)) struct start stub_main(uintptr_t *sp)
 		char bytes[EXEC_PLAN_MAX];
 	} u;
 	struct image program, interp;
-	/* The supervisor's write into our memory doesn't grow the stack as a fault of our own does. */
-	for (unsigned long i = 0; i < sizeof u; i += PAGE)
+	/* With a long argv our frame lies below what the kernel mapped of the stack, and a write from outside doesn't make it grow. */
+	for (unsigned i = 0; i < sizeof u; i += PAGE)
 		((volatile char *)u.bytes)[i] = 0;
 	((volatile char *)u.bytes)[sizeof u - 1] = 0;
 	if (call6(SYS_execve, (long)EXEC_CHECKIN_MAGIC, (long)&u, sizeof u, 0, 0, 0))

@@ -129,6 +129,13 @@ static int fake_exec_prepare(struct call *c, const char *name, bool private_, ui
 	return 0;
 }
 
+static int fake_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	fake.prepared++;
+	*ino = fake.stub_ino;
+	return 0;
+}
+
 static uint64_t fake_exec_running(struct call *c)
 {
 	return fake.running;
@@ -174,6 +181,11 @@ static bool fake_traced(struct call *c)
 	return fake.traced;
 }
 
+static bool fake_thread_fds(struct call *c)
+{
+	return true;
+}
+
 static void fake_raise(struct call *c, int sig)
 {
 }
@@ -192,6 +204,7 @@ static const struct host_ops fake_ops = {
     .may_block = fake_may_block,
     .interrupted = fake_interrupted,
     .exec_prepare = fake_exec_prepare,
+    .exec_copy = fake_exec_copy,
     .exec_running = fake_exec_running,
     .exec_done = fake_exec_done,
     .is_init = fake_is_init,
@@ -202,6 +215,7 @@ static const struct host_ops fake_ops = {
     .fd_cloexec = fake_fd_cloexec,
     .traced = fake_traced,
     .raise = fake_raise,
+    .thread_fds = fake_thread_fds,
 };
 
 /* A draft of a process of that user, with all capabilities for root; cwd and root as given (referenced here), may be NULL. */
