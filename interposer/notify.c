@@ -227,6 +227,17 @@ void live_init_report(struct call *c, int wstatus)
 	}
 }
 
+/*
+ * The command's process is about to execute the command: it leads its group and has its signals as the caller had them, so from now on it can
+ * be given those that the front has kept.
+ */
+static void command_starts(pid_t pid)
+{
+	struct front_msg m = {FRONT_STARTED, 0};
+	command_pid = pid;
+	(void)!send(ctl, &m, sizeof m, MSG_NOSIGNAL);
+}
+
 static void send_reply(struct seccomp_notif_resp *resp)
 {
 	/* ENOENT: the tracee was killed meanwhile. */
@@ -310,8 +321,8 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && !live_is_init(c))
-		command_pid = c->pid;
+	if (unlikely(!command_pid) && c->nr == SYS_execve && !live_is_init(c))
+		command_starts(c->pid);
 	int64_t r = kernel_call(c);
 	if (l->handed_over)
 		unblock(l);

@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define COPY_MAX    (128 << 20)
 #define MAX_SCRIPTS 5 /* exec_binprm() */
@@ -310,6 +311,9 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 	return 0;
 }
 
+/* Results that we write go into buffers on the stack, seldom larger or deeper than this. */
+#define STACK_GROW_MAX (UINT64_C(1) << 20)
+
 static int fill_plan(const struct pending_exec *p, struct exec_plan *plan)
 {
 	size_t at = sizeof(*plan);
@@ -350,6 +354,7 @@ static int64_t check_in(struct call *c)
 	AUTO_CLOSE int interp_fd = -1;
 	struct pending_exec *p;
 	struct record *draft;
+	uint64_t stack[2];
 	bool secure = false;
 	int err = 0;
 
@@ -381,6 +386,8 @@ static int64_t check_in(struct call *c)
 	/* From here on the exec is done: an error makes the stub end the process, as Linux does past the point of no return. */
 	if (!err)
 		err = fill_plan(p, plan);
+	if (!err && !c->ops->rlimit(c, 0, RLIMIT_STACK, NULL, stack))
+		plan->stack = (uint32_t)MIN(stack[0] / 4, STACK_GROW_MAX); /* argv and envp may have taken three quarters */
 	if (!err && arg_u32(c, 2) < plan->size)
 		err = -EINVAL;
 	if (!err)

@@ -254,6 +254,8 @@ __attribute__((used)) struct start stub_main(uintptr_t *sp)
 	interp.entry = program.entry;
 	if (u.plan.interp_fd >= 0)
 		load(&interp, u.plan.interp_fd, 0);
+	if (u.plan.stack)
+		*((volatile char *)sp - u.plan.stack) = 0;
 	if (u.plan.n_prefix)
 		sp = replace_argv(sp, &u.plan);
 	uintptr_t *p = sp + 1 + sp[0] + 1;
