@@ -15,6 +15,7 @@
 #include "gofer/gofer.h"
 #include "interposer/front.h"
 #include "interposer/init.h"
+#include "interposer/limits.h"
 #include "interposer/media.h"
 #include "interposer/supervisor.h"
 
@@ -302,6 +303,7 @@ int sandbox_run(const struct launch_options *opt)
 	int err = front_open(&front);
 	if (err)
 		die("can't set up a terminal: %s", strerror(-err));
+	front.timeout_ms = opt->timeout_ms;
 	init.slave = front.slave;
 	memcpy(init.use_pty, front.use_pty, sizeof init.use_pty);
 	init.background = front.background;
@@ -322,6 +324,7 @@ int sandbox_run(const struct launch_options *opt)
 		req[n++] = (struct export_request){.path = sys[i].path, .ro = true};
 	}
 	static struct media media;
+	static struct limits limits;
 	unsigned n_req = n;
 	media_prepare(opt, &media);
 	for (unsigned i = 0; i < media.n; i++)
@@ -347,6 +350,7 @@ int sandbox_run(const struct launch_options *opt)
 		close(server[i]);
 	free(exports);
 
+	limits_prepare(opt, &limits);
 	int ctl[2], ready[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) || pipe2(ready, O_CLOEXEC))
 		die("socketpair: %s", strerror(errno));
@@ -369,6 +373,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
 	    .sys = {sys[0], sys[1]},
 	    .media = &media,
+	    .limits = &limits,
 	    .host_uid = geteuid(),
 	    .host_gid = getegid(),
 	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),
@@ -401,17 +406,20 @@ int sandbox_run(const struct launch_options *opt)
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
 		close(client[i]);
 	write_maps(sup, privileged, kuid, kuid, &args);
+	limits_join(&limits, sup);
 	if (args.two_ids)
 		media_chown(&media, kuid, kuid);
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
 	int status = front_run(&front, ctl[0], sup);
-	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore goes first. */
-	if (media.n) {
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, or is in
+	 * a control group, goes first. */
+	if (media.n || limits.n) {
 		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
 		media_remove(&media);
+		limits_remove(&limits);
 	}
 	return status;
 }

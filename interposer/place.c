@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "interposer/filter.h"
 #include "interposer/init.h"
+#include "interposer/limits.h"
 #include "interposer/media.h"
 #include "kernel/exec.h"
 
@@ -99,7 +100,8 @@ static void mount_workspace(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
 		if (lstat(places[i], &st) || !S_ISDIR(st.st_mode))
 			continue;
-		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
+		/* The size bounds what copies of programs for debuggers take, running ones included. */
+		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0,size=512m");
 		if (chdir(places[i]))
 			die("chdir %s: %s", places[i], strerror(errno));
 		return;
@@ -226,6 +228,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	pivot_into("exec_ro");
 	/* A core dump would be written by the host's kernel with the host's rules. 0 doesn't stop a core_pattern pipe, 1 does. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
+	limits_apply(args->opt, args->limits);
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
@@ -335,8 +338,27 @@ static void open_stores(const struct media *m, struct place *p)
 	}
 }
 
+/*
+ * With the host's network its abstract sockets would be in reach, many of which lead to root's or the user's own session. Landlock's scope
+ * closes that for connect and sendmsg alike. It is entered here and not by init: the supervisor connects for the tracees, and a listener of
+ * theirs is in its scope only if both are in one domain. A domain of scopes alone restricts no mount and no ptrace between us.
+ */
+static void scope_abstract_sockets(void)
+{
+	/* struct landlock_ruleset_attr and its flag of 6.12 (ABI 6) */
+	struct {
+		uint64_t handled_access_fs, handled_access_net, scoped;
+	} attr = {.scoped = 1U /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET */};
+	AUTO_CLOSE int fd = (int)syscall(444 /* landlock_create_ruleset */, &attr, sizeof attr, 0);
+
+	if (fd < 0 || syscall(446 /* landlock_restrict_self */, fd, 0))
+		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract sockets in reach");
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
+	if (args->opt->net_host)
+		scope_abstract_sockets();
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
 	p->procfd = fix_number(new_procfs());
 	p->dev_null = open_or_die("/dev/null", O_PATH);

@@ -11,6 +11,7 @@
 #include "gofer/client.h"
 #include "interposer/filter.h"
 #include "interposer/front.h"
+#include "interposer/limits.h"
 #include "interposer/live.h"
 #include "interposer/media.h"
 #include "kernel/task.h"
@@ -31,6 +32,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#define MEMORY_TICK_MS 50
+
 struct place the_place;
 static int ctl_fd = -1;
 
@@ -50,7 +53,12 @@ static void take_ids(const struct supervisor_args *args)
 {
 	if (args->setgroups && setgroups(0, NULL))
 		die("setgroups: %s", strerror(errno));
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+	/*
+	 * The tracees' uid as the saved one, which a thread may take as its fsuid without a capability (vfs/procfs.c): files of proc that only a
+	 * process's user may open are opened that way. It gives tracees no hold on us: ptrace compares all our ids, and signals need a number of
+	 * ours, which their PID namespace lacks. To have their uid altogether would give up the host's separation of the two.
+	 */
+	if (setresgid(0, 0, 0) || setresuid(0, 0, args->two_ids ? 1 : 0))
 		die("can't take on the supervisor's id: %s", strerror(errno));
 	/* After the ids: changing them clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -223,7 +231,7 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	mount_all(args);
 }
 
-static void print_stats(const struct gofer *gofer)
+static void print_stats(const struct supervisor_args *args, const struct gofer *gofer)
 {
 	struct notify_stats n;
 	struct vfs_stats v;
@@ -240,6 +248,7 @@ static void print_stats(const struct gofer *gofer)
 		gofer_round_trips(gofer), v.copy_ups, v.copy_up_bytes, v.upper_files, v.upper_bytes);
 	log_msg("supervisor: %ld KiB peak memory, %ld.%03ld s user, %ld.%03ld s system", u.ru_maxrss, (long)u.ru_utime.tv_sec,
 		(long)u.ru_utime.tv_usec / 1000, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec / 1000);
+	limits_print(args->opt, args->limits);
 }
 
 static void on_front(const struct front_msg *m)
@@ -254,6 +263,19 @@ static void on_front(const struct front_msg *m)
 		kill(-pid, SIGCONT);
 }
 
+/* Files of all overlays and tmpfs's in memory count: they are the sandbox's, too. */
+static void watch_memory(const struct supervisor_args *args)
+{
+	uint64_t used = 0;
+	struct statfs st;
+	if (!fstatfs(the_place.filestore, &st))
+		used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
+	for (unsigned i = 0; i < args->media->n; i++)
+		if (!args->media->stores[i].path && !fstatfs(the_place.stores[i], &st))
+			used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
+	limits_watch_memory(the_place.procfd, args->opt->memory, used, the_place.init_pid);
+}
+
 /* Waits for the end of init, the front or the gofer. */
 static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer *gofer)
 {
@@ -262,8 +284,11 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	    {.fd = args->ctl, .events = POLLIN},
 	    {.fd = gofer_client_pollfd(gofer), .events = 0},
 	};
+	const bool watch = args->limits->memory == BY_OTHER;
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (watch)
+			watch_memory(args);
+		if (poll(fds, ARRAY_SIZE(fds), watch ? MEMORY_TICK_MS : -1) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		if (fds[1].revents) {
 			struct front_msg m;
@@ -282,7 +307,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
 		die("waitpid: %s", strerror(errno));
 	if (args->opt->stats)
-		print_stats(gofer);
+		print_stats(args, gofer);
 	int reported = notify_exit_status();
 	if (reported == -1)
 		die("init was killed");
