@@ -24,6 +24,8 @@ struct spare {
 	uint64_t id, ino;
 };
 struct filestore {
+	/* Held while a file is open only to see who else has it open: two who look at a time would see each other. */
+	pthread_mutex_t probe;
 	pthread_mutex_t lock; /* innermost: guards all below */
 	struct spare pool[POOL_MAX];
 	unsigned n_pool;
@@ -35,7 +37,7 @@ struct filestore {
 	atomic_size_t freed_hint;
 };
 static struct filestore stores[1 + VFS_STORES] = {
-    [0 ... VFS_STORES] = {.lock = PTHREAD_MUTEX_INITIALIZER},
+    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER},
 };
 
 struct fname {
@@ -183,7 +185,7 @@ static bool held(int fd)
 	return false;
 }
 
-bool filestore_written(struct filestore *fs, uint64_t id)
+static bool probe_written(struct filestore *fs, uint64_t id)
 {
 	AUTO_CLOSE int fd = filestore_open(fs, id, O_RDONLY | O_NONBLOCK);
 
@@ -196,7 +198,7 @@ bool filestore_written(struct filestore *fs, uint64_t id)
 	return false;
 }
 
-bool filestore_busy(struct filestore *fs, uint64_t id)
+static bool probe_busy(struct filestore *fs, uint64_t id)
 {
 	AUTO_CLOSE int fd = filestore_open(fs, id, O_RDONLY | O_NONBLOCK);
 	struct stat st;
@@ -211,6 +213,22 @@ bool filestore_busy(struct filestore *fs, uint64_t id)
 	close(take_fd(&fd));
 	fd = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
 	return fd >= 0;
+}
+
+bool filestore_written(struct filestore *fs, uint64_t id)
+{
+	pthread_mutex_lock(&fs->probe);
+	bool r = probe_written(fs, id);
+	pthread_mutex_unlock(&fs->probe);
+	return r;
+}
+
+bool filestore_busy(struct filestore *fs, uint64_t id)
+{
+	pthread_mutex_lock(&fs->probe);
+	bool r = probe_busy(fs, id);
+	pthread_mutex_unlock(&fs->probe);
+	return r;
 }
 
 void filestore_free(struct filestore *fs, uint64_t id)

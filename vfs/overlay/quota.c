@@ -139,15 +139,16 @@ void ovl_quota_release(struct ovl_inode *o)
 /* [U] Counts the list anew. prune: at most so many of its oldest are asked whether they can still change. */
 static void count(unsigned prune)
 {
+	static uint64_t settled[VFS_QUOTAS]; /* under the mutex */
 	uint64_t taken[VFS_QUOTAS];
 	struct ovl_inode *o, *next;
 	struct kstat st;
 	int64_t start = vfs_now();
 
-	for (unsigned i = 0; i < VFS_QUOTAS; i++)
-		taken[i] = atomic_load(&quotas[i].taken);
 	vfs_rdlock(); /* nothing is released */
 	pthread_mutex_lock(&mutex);
+	for (unsigned i = 0; i < VFS_QUOTAS; i++)
+		taken[i] = atomic_load(&quotas[i].taken);
 	for (o = TAILQ_LAST(&dirty, dirty_list); o && prune; o = next, prune--) {
 		next = TAILQ_PREV(o, dirty_list, dirty);
 		bool written = filestore_written(ovl_store(o), o->id);
@@ -163,10 +164,13 @@ static void count(unsigned prune)
 	TAILQ_FOREACH(o, &dirty, dirty)
 	if (!filestore_stat(ovl_store(o), o->id, &st))
 		charge(o, st.blocks);
+	/* What was allowed before the last count has been written by now, and is in the sum. What was allowed since then may not have been. */
+	for (unsigned i = 0; i < VFS_QUOTAS; i++) {
+		atomic_fetch_sub(&quotas[i].taken, settled[i]);
+		settled[i] = taken[i] - settled[i];
+	}
 	pthread_mutex_unlock(&mutex);
 	vfs_rdunlock();
-	for (unsigned i = 0; i < VFS_QUOTAS; i++)
-		atomic_fetch_sub(&quotas[i].taken, taken[i]);
 	int64_t now = vfs_now();
 	atomic_store(&due, now + MAX(MAX_AGE, SHARE * (now - start)));
 }
@@ -191,6 +195,7 @@ void ovl_quota_refresh(struct ovl_sb *os, bool removing)
 {
 	if (!removing && full(os)) {
 		ovl_orphan_sweep(true);
+		ovl_quota_count(os);
 		ovl_quota_count(os);
 	} else if (os->sized && vfs_now() >= atomic_load(&due)) {
 		count(0);
@@ -272,11 +277,12 @@ int vfs_may_grow(int hostfd, int64_t off, uint64_t n)
 	n = os->sized ? need(hostfd, off, n) : 0;
 	if (!n)
 		return 0;
-	if (!ovl_quota_room(os, n)) {
+	/* Twice: see count(). */
+	for (int tries = 0; !ovl_quota_room(os, n); tries++) {
+		if (tries == 2)
+			return -ENOSPC;
 		ovl_orphan_sweep(true);
 		count(0);
-		if (!ovl_quota_room(os, n))
-			return -ENOSPC;
 	}
 	for (unsigned i = 0; i < os->nq; i++)
 		atomic_fetch_add(&os->q[i]->taken, n);
