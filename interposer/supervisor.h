@@ -13,6 +13,7 @@
 
 struct gofer;
 struct call;
+struct front;
 struct init_config;
 
 /* Descriptors and ids that place.c prepared while the supervisor still had a root and capabilities. */
@@ -46,8 +47,8 @@ struct supervisor_args {
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
-	int tty_slave;   /* init's; closed by the supervisor itself */
-	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
+	struct front *front; /* our copy: place.c makes the pseudo terminal */
+	struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */
 	bool two_ids;    /* our user namespace maps a second id for the tracees */
 	bool setgroups;  /* setgroups(2) is allowed in it */
