@@ -18,7 +18,9 @@
 #include "interposer/supervisor.h"
 
 #include "base/log.h"
+#include "interposer/fdpass.h"
 #include "interposer/filter.h"
+#include "interposer/front.h"
 #include "interposer/init.h"
 #include "interposer/limits.h"
 #include "interposer/media.h"
@@ -231,7 +233,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	limits_apply(args->opt, args->limits);
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
-	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
+	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
 	int listener = filter_install_tracee(args->media->watched);
 	if (listener < 0)
@@ -355,6 +357,25 @@ static void scope_abstract_sockets(void)
 		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract sockets in reach");
 }
 
+/* The command's terminal, in the sandbox's devpts; the front gets both ends (it keeps the slave, so that the master never sees a hang-up
+ * between two programs), init the slave. */
+static void make_pty(const struct supervisor_args *args, const struct place *p)
+{
+	struct front_msg m = {FRONT_PTY, 0};
+	struct front *f = args->front;
+	args->init->slave = -1;
+	if (f->tty < 0)
+		return;
+	int err = front_make_pty(f, p->devptsfd);
+	if (err)
+		die("can't make a terminal: %s", strerror(-err));
+	int fds[] = {f->master, f->slave};
+	if (fdpass_send(args->ctl, fds, 2, &m, sizeof m))
+		_exit(125);
+	close(take_fd(&f->master));
+	args->init->slave = f->slave;
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
 	if (args->opt->net_host)
@@ -383,6 +404,7 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	open_stores(args->media, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");
 	p->devptsfd = fix_number(open_or_die("pts", O_RDONLY | O_DIRECTORY));
+	make_pty(args, p);
 	start_init(args, p);
 	p->guest_procfd = fix_number(take_from_init(p, "procfs"));
 	reply_to_init(p);

@@ -326,8 +326,8 @@ void supervisor_main(const struct supervisor_args *args)
 	/* Only init has use for what the user passed in; 2 stays for messages. */
 	close(0);
 	close(1);
-	if (args->tty_slave >= 0)
-		close(args->tty_slave);
+	close_fd_(&args->front->slave);
+	close_fd_(&args->front->tty);
 	place_leave(&the_place);
 
 	struct gofer *gofer;

@@ -14,6 +14,7 @@
 
 struct gofer;
 struct call;
+struct front;
 struct init_config;
 struct media;
 struct limits;
@@ -52,8 +53,8 @@ struct supervisor_args {
 	struct sys_part sys[N_SYS_PARTS];
 	const struct media *media;
 	const struct limits *limits;
-	int tty_slave;   /* init's; closed by the supervisor itself */
-	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
+	struct front *front; /* our copy: place.c makes the pseudo terminal */
+	struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */
 	bool two_ids;    /* our user namespace maps a second id for the tracees */
 	bool setgroups;  /* setgroups(2) is allowed in it */
