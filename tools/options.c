@@ -69,7 +69,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox gc [PATH...]   remove what killed sandboxes left (default: here)\n"
+				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT root or all (binds too); MEDIUM memory, dir=PATH or\n"
@@ -87,7 +87,7 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of the whole sandbox\n"
 				"  --stats                counters on stderr at the end\n"
-				"Exit status: the command's own; 128+n for signal n; 124 timeout; 125 the sandbox\n"
+				"Exit status: the command's; 128+n for signal n; 124 timeout; 125 the sandbox\n"
 				"failed, 126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
 /* A NULL terminated vector of owned strings. */

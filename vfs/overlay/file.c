@@ -94,6 +94,14 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 			return r;
 	}
 	mark_opened(o, d, write);
+	if ((flags & O_TRUNC) && ovl_store(o) != filestore_get(0)) {
+		/* ext4 writes a file that was truncated to disk when a descriptor is closed, lest a crash leaves it empty (auto_da_alloc). What is in
+		 * a filestore need not survive one, so the descriptor that is closed is one of ours, while there's nothing to write. */
+		r = filestore_truncate(ovl_store(o), o->id, 0);
+		if (r)
+			return r;
+		flags &= ~O_TRUNC;
+	}
 	fd = filestore_open(ovl_store(o), o->id, flags & ~O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
