@@ -72,8 +72,8 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
-				"                         WHAT root or all (binds too); MEDIUM memory, dir=PATH or\n"
-				"                         self; or none. Default root:memory\n"
+				"                         WHAT: root, or all (binds too); MEDIUM: memory (default),\n"
+				"                         dir=PATH or self; or just: none\n"
 				"  --bind SRC DST         host SRC at DST, read-write: changes reach the host\n"
 				"  --ro-bind, --cow-bind SRC DST  the same read-only, or copy-on-write\n"
 				"  --tmpfs DST            empty file system in memory at DST\n"
@@ -85,10 +85,10 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --hostname H           host name inside (default \"sandbox\")\n"
 				"  --net MODE             none (default: loopback only) or host\n"
 				"  --max-disk SIZE        of all changes together\n"
-				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of the whole sandbox\n"
+				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats                counters on stderr at the end\n"
-				"Exit status: the command's; 128+n for signal n; 124 timeout; 125 the sandbox\n"
-				"failed, 126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
+				"Exit status: the command's; 128+n for signal n; 124 timeout; 125 sandbox failed,\n"
+				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
 /* A NULL terminated vector of owned strings. */
 struct env {

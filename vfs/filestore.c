@@ -26,6 +26,7 @@ struct spare {
 struct filestore {
 	/* Held while a file is open only to see who else has it open: two who look at a time would see each other. */
 	pthread_mutex_t probe;
+	pthread_mutex_t reclaim; /* held by who empties freed files; before the others */
 	pthread_mutex_t lock; /* innermost: guards all below */
 	struct spare pool[POOL_MAX];
 	unsigned n_pool;
@@ -37,7 +38,7 @@ struct filestore {
 	atomic_size_t freed_hint;
 };
 static struct filestore stores[1 + VFS_STORES] = {
-    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER},
+    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER, .reclaim = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER},
 };
 
 struct fname {
@@ -282,7 +283,7 @@ void filestore_reclaim(struct filestore *fs)
 			filestore_reclaim(&stores[i]);
 		return;
 	}
-	if (!atomic_load_explicit(&fs->freed_hint, memory_order_relaxed))
+	if (!atomic_load_explicit(&fs->freed_hint, memory_order_relaxed) || pthread_mutex_trylock(&fs->reclaim))
 		return;
 	for (;;) {
 		uint64_t batch[64];
@@ -301,11 +302,17 @@ void filestore_reclaim(struct filestore *fs)
 		for (size_t i = 0; i < n; i++)
 			recycle(fs, batch[i], want);
 		if (n < ARRAY_SIZE(batch))
-			return;
+			break;
 	}
+	pthread_mutex_unlock(&fs->reclaim);
 }
 
 int filestore_statfs(struct filestore *fs, struct statfs *out)
 {
+	/* What was freed before is given back when the answer is taken. */
+	filestore_reclaim(fs);
+	pthread_mutex_lock(&fs->reclaim);
+	pthread_mutex_unlock(&fs->reclaim);
+	filestore_reclaim(fs);
 	return fstatfs(dir_of(fs), out) ? -errno : 0;
 }
