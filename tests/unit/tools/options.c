@@ -65,69 +65,6 @@ Test(options, environment_in_order)
 	options_free(&o);
 }
 
-static void refused(const char *const *argv)
-{
-	struct launch_options o;
-
-	cr_redirect_stderr();
-	parse(&o, argv);
-	exit(0);
-}
-#define REFUSED(name, ...)                                               \
-	Test(refused, name, .exit_code = 125)                            \
-	{                                                                \
-		refused((const char *[]){"sandbox", __VA_ARGS__, NULL}); \
-	}
-REFUSED(nothing, NULL)
-REFUSED(unknown, "--bogus", "true")
-REFUSED(no_command, "--stats")
-REFUSED(relative, "--bind", "/etc", "etc", "true")
-REFUSED(dotdot, "--tmpfs", "/a/../b", "true")
-REFUSED(uid, "--uid", "4294967295", "true")
-REFUSED(negative, "--gid", "-1", "true")
-REFUSED(key, "--setenv", "A=B", "c", "true")
-REFUSED(both, "--fakeroot", "--uid", "3", "true")
-REFUSED(missing, "--bind", "/no/such", "/x", "true")
-
-Test(options, overlays_and_sizes)
-{
-	struct launch_options o;
-
-	PARSE(&o, "--overlay", "root:dir=/tmp,size=1.5G,inodes=7", "--overlay", "all:self", "--cow-bind", "/etc", "/a", "--max-disk", "3kib", "true");
-	cr_assert_eq(o.root_medium.kind, MEDIUM_DIR);
-	cr_assert_str_eq(o.root_medium.dir, "/tmp");
-	cr_assert_eq(o.root_medium.size, UINT64_C(3) << 29);
-	cr_assert_eq(o.root_medium.inodes, 7);
-	cr_assert_eq(o.all.kind, MEDIUM_SELF);
-	cr_assert_eq(o.all.size, 0);
-	cr_assert_eq(o.mounts[0].bind, BIND_COW);
-	cr_assert_eq(o.max_disk, 3072);
-	options_free(&o);
-	PARSE(&o, "--overlay", "root:memory,size=16M", "--overlay", "root:self", "--overlay", "none", "--memory", "1t", "--pids", "5", "--cpus", "0.25",
-	      "--timeout", "2.5", "true");
-	cr_assert(o.overlay_none);
-	cr_assert_eq(o.root_medium.kind, MEDIUM_SELF);
-	cr_assert_eq(o.root_medium.size, 0);
-	cr_assert_eq(o.memory, UINT64_C(1) << 40);
-	cr_assert_eq(o.pids, 5);
-	cr_assert_eq(o.milli_cpus, 250);
-	cr_assert_eq(o.timeout_ms, 2500);
-	options_free(&o);
-}
-
-static void refused(const char *option, const char *value)
-{
-	struct launch_options o;
-
-	PARSE(&o, option, value, "true");
-	cr_fail("%s %s was taken", option, value);
-}
-#define REFUSED(name, option, value)           \
-	Test(options, name, .exit_code = 125)  \
-	{                                      \
-		cr_redirect_stderr();          \
-		refused(option, value);        \
-	}
 REFUSED(medium_unknown, "--overlay", "root:disk")
 REFUSED(medium_without_mount, "--overlay", "memory")
 REFUSED(medium_relative, "--overlay", "root:dir=tmp")
