@@ -4,12 +4,14 @@
  *
  * Everything but reading the command line is behind interposer/launch.h, so that another front end can share it.
  */
+#include "tools/gc.h"
 #include "tools/options.h"
 
 #include "base/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 extern char **environ;
 
@@ -43,6 +45,8 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_fds();
+	if (argc > 1 && !strcmp(argv[1], "gc"))
+		return gc_main(argc - 1, argv + 1);
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
 		options_help();

@@ -46,9 +46,8 @@ int ovl_prepare(struct dentry *d, bool removing)
 	int r;
 
 	ovl_orphan_sweep(false);
-	filestore_reclaim();
-	if (os->limit)
-		ovl_used(os, false);
+	filestore_reclaim(os->store);
+	ovl_quota_refresh(os, removing);
 	if (!removing)
 		return 0;
 	vfs_rdlock();
@@ -260,7 +259,8 @@ int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct 
 	int r;
 
 	ovl_orphan_sweep(false);
-	filestore_reclaim();
+	filestore_reclaim(OVL_SB(dir->sb)->store);
+	ovl_quota_refresh(OVL_SB(dir->sb), false);
 	vfs_wrlock();
 	r = dir->inode->flags & I_DEAD ? -ENOENT : ovl_new_inode(dir->inode, mode, 0, uid, gid, NULL, &o);
 	if (!r)
