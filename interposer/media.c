@@ -49,7 +49,8 @@ static void empty(int dirfd)
 
 static bool ours_to_remove(const struct stat *st)
 {
-	return S_ISDIR(st->st_mode) && (st->st_uid == geteuid() || (!geteuid() && st->st_uid >= HOST_FIRST && st->st_uid <= HOST_LAST));
+	return S_ISDIR(st->st_mode) &&
+	       (st->st_uid == geteuid() || (!geteuid() && st->st_uid >= HOST_FIRST && st->st_uid <= HOST_LAST));
 }
 
 /* 1: removed; 0: it lives or isn't ours; -errno. */
@@ -186,7 +187,8 @@ static char *parent_of(const char *path)
 }
 
 /* quota: 1 of the root's, 2 of all. lower: host path. The number for vfs_mount_*(). */
-static int choose(const struct launch_options *opt, struct media *m, const struct launch_medium *medium, unsigned quota, const char *lower)
+static int choose(const struct launch_options *opt, struct media *m, const struct launch_medium *medium, unsigned quota,
+		  const char *lower)
 {
 	const bool limited = medium->size || medium->inodes || opt->max_disk;
 	AUTO_FREE char *parent = NULL;
@@ -204,7 +206,8 @@ static int choose(const struct launch_options *opt, struct media *m, const struc
 	m->quotas[quota].size = medium->size;
 	m->quotas[quota].inodes = medium->inodes;
 	if (medium->kind == MEDIUM_MEMORY) {
-		s->tmpfs_size = medium->size && opt->max_disk ? MIN(medium->size, opt->max_disk) : MAX(medium->size, opt->max_disk);
+		s->tmpfs_size =
+		    medium->size && opt->max_disk ? MIN(medium->size, opt->max_disk) : MAX(medium->size, opt->max_disk);
 		m->quotas[quota].hard = true;
 	} else {
 		parent = medium->kind == MEDIUM_DIR ? xstrdup(medium->dir) : parent_of(lower);

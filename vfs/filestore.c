@@ -21,6 +21,7 @@
 /* On disk more, since ext4 makes a file slowly while files were removed in the last five seconds (recently_deleted() in fs/ext4/ialloc.c). */
 #define POOL_MAX      1024
 #define POOL_MAX_DISK 32768
+#define POOL_READY    256 /* on disk, made ahead by the keeper */
 
 struct spare {
 	uint64_t id, ino;
@@ -89,6 +90,49 @@ static int make(struct filestore *fs, mode_t type, struct spare *out)
 	return 0;
 }
 
+static unsigned pool_max(const struct filestore *fs)
+{
+	return fs == stores ? POOL_MAX : POOL_MAX_DISK;
+}
+
+/* Under the lock. */
+static bool pool_add(struct filestore *fs, struct spare s)
+{
+	if (fs->n_pool >= pool_max(fs))
+		return false;
+	if (fs->n_pool == fs->cap_pool) {
+		unsigned cap = fs->cap_pool ? 2 * fs->cap_pool : 256;
+		struct spare *v = reallocarray(fs->pool, cap, sizeof(*v));
+		if (!v)
+			return false;
+		fs->pool = v;
+		fs->cap_pool = cap;
+	}
+	fs->pool[fs->n_pool++] = s;
+	return true;
+}
+
+void filestore_refill(void)
+{
+	for (size_t i = 1; i < ARRAY_SIZE(stores); i++) {
+		struct filestore *fs = &stores[i];
+		for (struct spare s;;) {
+			pthread_mutex_lock(&fs->lock);
+			bool want = fs->last_id && fs->n_pool < POOL_READY;
+			pthread_mutex_unlock(&fs->lock);
+			if (!want || make(fs, S_IFREG, &s))
+				break;
+			pthread_mutex_lock(&fs->lock);
+			want = pool_add(fs, s);
+			pthread_mutex_unlock(&fs->lock);
+			if (!want) {
+				unlinkat(dir_of(fs), fname(s.id).s, 0);
+				break;
+			}
+		}
+	}
+}
+
 int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 {
 	struct spare s = {0};
@@ -96,7 +140,10 @@ int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64
 	pthread_mutex_lock(&fs->lock);
 	if (fs->n_pool)
 		s = fs->pool[--fs->n_pool];
+	bool low = fs != stores && fs->n_pool < POOL_READY / 2;
 	pthread_mutex_unlock(&fs->lock);
+	if (low)
+		vfs_keeper_kick();
 	if (!s.id) {
 		int r = make(fs, S_IFREG, &s);
 		if (r)
@@ -256,28 +303,6 @@ void filestore_free(struct filestore *fs, uint64_t id)
 	if (!kept)
 		unlinkat(dir_of(fs), fname(id).s, 0);
 	vfs_keeper_kick();
-}
-
-static unsigned pool_max(const struct filestore *fs)
-{
-	return fs == stores ? POOL_MAX : POOL_MAX_DISK;
-}
-
-/* Under the lock. */
-static bool pool_add(struct filestore *fs, struct spare s)
-{
-	if (fs->n_pool >= pool_max(fs))
-		return false;
-	if (fs->n_pool == fs->cap_pool) {
-		unsigned cap = fs->cap_pool ? 2 * fs->cap_pool : 256;
-		struct spare *v = reallocarray(fs->pool, cap, sizeof(*v));
-		if (!v)
-			return false;
-		fs->pool = v;
-		fs->cap_pool = cap;
-	}
-	fs->pool[fs->n_pool++] = s;
-	return true;
 }
 
 /* Into the pool, emptied; or its name goes, and the kernel gives the space back with the last descriptor. */
