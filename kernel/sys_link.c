@@ -112,8 +112,12 @@ static int64_t rename_common(struct call *c, int odir, int oarg, int ndir, int n
 	if (r < 0)
 		return r;
 	r = name_and_base(c, ndir, narg, nname, &nbase);
-	if (r < 0)
-		return r;
+	if (r < 0) {
+		/* The way to the first name is looked for before the second descriptor: what's wrong there comes first. */
+		int first = vfs_rename(&c->ctx, obase.dentry ? &obase : NULL, oname, NULL, ".", flags & RENAME_NOREPLACE);
+
+		return first == -EBUSY || first == -EEXIST || first == -EXDEV ? r : first;
+	}
 	return vfs_rename(&c->ctx, obase.dentry ? &obase : NULL, oname, nbase.dentry ? &nbase : NULL, nname, flags);
 }
 

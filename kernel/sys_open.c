@@ -21,9 +21,12 @@ static int64_t open_common(struct call *c, int dirarg, int patharg, const struct
 {
 	AUTO_PATH struct path base = {0};
 	char name[PATH_MAX];
-	ssize_t n = call_path(c, patharg, name);
-	int fd, r;
+	ssize_t n;
+	int fd, r = vfs_open_check(how);
 
+	if (r < 0)
+		return r; /* before the name is read and the directory is looked for */
+	n = call_path(c, patharg, name);
 	if (n < 0)
 		return n;
 	if (dirarg >= 0) {

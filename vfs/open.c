@@ -291,6 +291,13 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 	return err;
 }
 
+int vfs_open_check(const struct open_how *how)
+{
+	struct opening o = {0};
+
+	return check_flags(how, &o);
+}
+
 int vfs_open(struct vfs_ctx *ctx, const struct path *base, const char *name, const struct open_how *how, int *hostfd)
 {
 	struct opening o = {.ctx = ctx};

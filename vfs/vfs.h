@@ -191,6 +191,8 @@ int vfs_may_chdir(struct vfs_ctx *ctx, const struct path *p) MUST_CHECK;
  * Unknown flags are EINVAL if above 32 bits or how->resolve is used, else ignored, and so is mode without O_CREAT or O_TMPFILE: what
  * openat2 says of those is checked by its handler. May block (FIFO).
  */
+/* Whether the flags are possible at all: EINVAL, EAGAIN. vfs_open() checks them again. */
+int vfs_open_check(const struct open_how *how);
 int vfs_open(struct vfs_ctx *ctx, const struct path *base, const char *name, const struct open_how *how,
 	     int *hostfd) MUST_CHECK;
 

@@ -14,7 +14,7 @@
 #include <stdio.h>
 
 #define PROCS 4
-#define SLOTS 5
+#define SLOTS 3
 #define MAPS  2
 #define ARGS  5
 

@@ -42,7 +42,7 @@ static void random_path(char *s, size_t size)
 	size_t n = 0;
 
 	s[0] = '\0';
-	if (from == 0)
+	if (from == 0 && rnd(2))
 		n += (size_t)snprintf(s, size, "%u:", rnd(SLOTS));
 	else if (from < 7)
 		n += (size_t)snprintf(s, size, "/:");

@@ -37,6 +37,7 @@
 
 struct slot {
 	int fd;
+	bool o_path;
 	ino_t low; /* opened read-only while the inode's data was the lower's; else 0 */
 };
 struct map {
@@ -165,15 +166,13 @@ static void op_open(struct player *p, const struct arg *a)
 	const char *path1;
 	struct stat st;
 
-	if (s->fd >= 0)
-		close(s->fd);
-	s->fd = -1;
-	s->low = 0;
-	if (p->skip)
-		return;
 	int d = AT(1), fd = openat(d, path1, (int)a[2].n | O_NONBLOCK | O_CLOEXEC, (mode_t)a[3].n);
 	if (done(p, fd) < 0)
 		return;
+	if (s->fd >= 0)
+		close(s->fd);
+	s->low = 0;
+	s->o_path = a[2].n & O_PATH;
 	if (fd < 100) { /* away from where the other openings are, so that a number says nothing */
 		s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 100);
 		close(fd);
@@ -238,8 +237,8 @@ static void op_lseek(struct player *p, const struct arg *a)
 	int fd = p->slot[a[0].n].fd;
 	struct stat st;
 
-	/* A directory's offsets are the file system's own. */
-	if (!fstat(fd, &st) && S_ISDIR(st.st_mode))
+	/* A directory's offsets are the file system's own; and inside an O_PATH descriptor can be sought (see vfs/token.c). */
+	if ((!fstat(fd, &st) && S_ISDIR(st.st_mode)) || p->slot[a[0].n].o_path)
 		return;
 	result(p, lseek(fd, a[1].n % 100000, (int[]){SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE}[a[2].n % 5]));
 	note_stale(p, p->slot[a[0].n].low);
@@ -629,8 +628,8 @@ static void op_peek(struct player *p, const struct arg *a)
 }
 
 const struct opdef opdefs[] = {
-    {"open", "spom", 40, op_open},
-    {"close", "s", 4, op_close},
+    {"open", "spom", 60, op_open},
+    {"close", "s", 2, op_close},
     {"write", "sbv", 14, op_write},
     {"pwrite", "sbbv", 10, op_pwrite},
     {"read", "sb", 6, op_read},
@@ -894,8 +893,6 @@ static void player_main(int self, const struct ops *ops, int (*pipes)[2], int ro
 		if (p.skip) {
 			p.n = 0;
 			say(&p, "%s", was);
-			if (o->def->run == op_open)
-				op_open(&p, o->a);
 		} else {
 			if (was && strrchr(was, ' ') && strchr("wpcs", *o->def->name))
 				p.limit = strtol(strrchr(was, ' '), NULL, 10);

@@ -110,6 +110,10 @@ FAKE(vfs_statfs(C, P, struct statfs *out))
 FAKE(vfs_vfile_statfs(C, F, int fd, struct statfs *out))
 FAKE(vfs_may_chdir(C, P))
 FAKE(vfs_open(C, P, N, const struct open_how *how, int *fd))
+int vfs_open_check(const struct open_how *how)
+{
+	return 0;
+}
 FAKE_SIZED(vfs_getdents(C, F, int fd, void *b, size_t s, bool legacy))
 FAKE(vfs_mkdir(C, P, N, mode_t mode))
 FAKE(vfs_mknod(C, P, N, mode_t mode, dev_t dev))
