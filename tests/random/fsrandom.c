@@ -213,6 +213,15 @@ static time_t now(void)
 	return t.tv_sec;
 }
 
+/* Shrinking must not drift from one difference to another. */
+static bool alike(const struct ops *a, const struct difference *x, const struct ops *b, const struct difference *y)
+{
+	if (x->at < 0 || y->at < 0)
+		return x->at == y->at;
+	return a->v[x->at].def == b->v[y->at].def && !strcmp(strchrnul(x->want, ':'), strchrnul(y->want, ':')) &&
+	       !strcmp(strchrnul(x->got, ':'), strchrnul(y->got, ':'));
+}
+
 /* Delta debugging: leaves out ever smaller runs of operations while it still differs. What's behind the difference goes first. */
 static void shrink(struct ops *ops, struct difference *d, time_t until)
 {
@@ -228,7 +237,7 @@ static void shrink(struct ops *ops, struct difference *d, time_t until)
 			memcpy(less.v, ops->v, from * sizeof(*less.v));
 			memcpy(less.v + from, ops->v + from + cut, (ops->n - from - cut) * sizeof(*less.v));
 			less.n = ops->n - cut;
-			if (less.n && differs(&less, &last)) {
+			if (less.n && differs(&less, &last) && alike(ops, d, &less, &last)) {
 				*d = last;
 				if (last.at >= 0 && (size_t)last.at + 1 < less.n)
 					less.n = (size_t)last.at + 1;
