@@ -173,6 +173,13 @@ static bool differs(const struct ops *ops, struct difference *d)
 			d->at = i;
 		else
 			d->at = -1;
+		char *x = strstr(d->want, " data"), *y = strstr(d->got, " data");
+		/* Holes are compared on the same kind of file system only: see op_lseek(). */
+		if (x && y && !strcmp(medium, "memory")) {
+			if (d->at >= 0)
+				continue;
+			*x = *y = '\0';
+		}
 		bad = strcmp(d->want, d->got) && !strstr(d->want, " stale");
 	}
 	if (!bad && limited && (!strstr(g, "drain: all") || !strstr(g, "can be used"))) {
@@ -217,7 +224,7 @@ static time_t now(void)
 static bool alike(const struct ops *a, const struct difference *x, const struct ops *b, const struct difference *y)
 {
 	if (x->at < 0 || y->at < 0)
-		return x->at == y->at;
+		return x->at == y->at && !strncmp(x->want, y->want, strcspn(x->want, ":"));
 	return a->v[x->at].def == b->v[y->at].def && !strcmp(strchrnul(x->want, ':'), strchrnul(y->want, ':')) &&
 	       !strcmp(strchrnul(x->got, ':'), strchrnul(y->got, ':'));
 }

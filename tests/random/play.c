@@ -154,7 +154,8 @@ static void say_stat(struct player *p, const struct stat *st)
 		say(p, " %ld", (long)st->st_size);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
 		say(p, " %lx", (unsigned long)st->st_rdev);
-	say_time(p, &st->st_mtim);
+	if (!S_ISFIFO(st->st_mode)) /* writing to the pipe itself happens where nobody looks */
+		say_time(p, &st->st_mtim);
 }
 
 /* --- operations ----------------------------------------------------------------------------------------------------------------------------- */
@@ -241,6 +242,11 @@ static void op_lseek(struct player *p, const struct arg *a)
 	if ((!fstat(fd, &st) && S_ISDIR(st.st_mode)) || p->slot[a[0].n].o_path)
 		return;
 	result(p, lseek(fd, a[1].n % 100000, (int[]){SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE}[a[2].n % 5]));
+	/* On a tmpfs allocated space that was never written is no data, on a disk it can be; the position depends on it, too. */
+	if (a[2].n % 5 > 2) {
+		say(p, " data");
+		lseek(fd, 0, SEEK_SET);
+	}
 	note_stale(p, p->slot[a[0].n].low);
 }
 static void op_ftruncate(struct player *p, const struct arg *a)
@@ -601,8 +607,8 @@ static void op_map(struct player *p, const struct arg *a)
 	int prot = a[2].n & 1 ? PROT_READ : PROT_READ | PROT_WRITE;
 
 	drop_map(m);
-	if (s->fd >= 0 && (fstat(s->fd, &st) || !S_ISREG(st.st_mode)))
-		return;
+	if (s->o_path || (s->fd >= 0 && (fstat(s->fd, &st) || !S_ISREG(st.st_mode))))
+		return; /* an O_PATH descriptor: EBADF natively, EACCES inside */
 	char *v = mmap(NULL, MAPPED, prot, MAP_SHARED, s->fd, 0);
 	if (done(p, v == MAP_FAILED ? -1 : 0))
 		return;
@@ -644,7 +650,7 @@ const struct opdef opdefs[] = {
     {"pwrite", "sbbv", 10, op_pwrite},
     {"read", "sb", 6, op_read},
     {"pread", "sbb", 6, op_pread},
-    {"lseek", "sb1", 6, op_lseek},
+    {"lseek", "sbv", 6, op_lseek},
     {"ftruncate", "sb", 6, op_ftruncate},
     {"truncate", "pb", 6, op_truncate},
     {"falloc", "shbb", 8, op_falloc},
