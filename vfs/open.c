@@ -177,7 +177,7 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 		if (err)
 			break;
 		if (nd.last_type != LAST_NORM || nd.want_dir) {
-			err = -EISDIR;
+			err = nd.last_type != LAST_NORM && (o->flags & O_EXCL) ? -EEXIST : -EISDIR;
 			break;
 		}
 		path_put(&next);

@@ -51,7 +51,7 @@ static void random_path(char *s, size_t size)
 		if (!rnd(25))
 			n += (size_t)snprintf(s + n, size - n, "%s", rnd(2) ? "./" : "../");
 	}
-	if (rnd(40) == 0)
+	if (rnd(40) == 0 && (from || n > 2)) /* which of two errors comes first is no matter of a file system */
 		return; /* empty, or a name that ends in a slash */
 	unsigned k = rnd(10);
 	n += (size_t)snprintf(s + n, size - n, "%s", k < 5 ? PICK(files) : k < 8 ? PICK(dirs) : PICK(others));

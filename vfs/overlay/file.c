@@ -84,8 +84,10 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 	vfs_rdunlock();
 	if (!upper && !write) {
 		r = open_lower(o, flags, hostfd);
-		if (!r)
+		if (!r) {
+			ov_set(o, OV_LOWFD);
 			mark_opened(o, d, false);
+		}
 		return r;
 	}
 	if (!upper) {

@@ -66,6 +66,30 @@ void ovl_orphan_del(struct ovl_inode *o)
 	iput_locked(&o->i);
 }
 
+/*
+ * [W] Nobody holds the upper data, but a descriptor of the lower's, from before the copy-up, may still be there and can't be probed: the
+ * record stays, as that of a lower file does; the space goes back.
+ */
+static void retire(struct ovl_inode *o)
+{
+	struct kstat st;
+
+	if ((o->i.flags & I_LIVE) && !filestore_stat(ovl_store(o), o->id, &st)) {
+		o->i.size = st.size;
+		o->i.atime = MAX(o->i.atime, st.atime);
+		o->i.mtime = MAX(o->i.mtime, st.mtime);
+		o->i.ctime = MAX(o->i.ctime, st.mtime);
+		o->i.flags &= ~I_LIVE;
+	}
+	if (S_ISREG(o->i.mode))
+		filestore_truncate(ovl_store(o), o->id, 0);
+	ov_clear(o, OV_ORPHAN);
+	TAILQ_REMOVE(&orphans, o, orphan);
+	atomic_fetch_sub(&n_orphans, 1);
+	ov_set(o, OV_PINNED); /* the list's reference */
+	ovl_quota_dirty(o);
+}
+
 void ovl_orphan_sweep(bool all)
 {
 	unsigned n = atomic_load(&n_orphans);
@@ -104,8 +128,12 @@ void ovl_orphan_sweep(bool all)
 		for (unsigned i = 0; i < k; i++) {
 			o = batch[i];
 			/* Ours and the list's are the only references: nobody can make a descriptor any more either. */
-			if (gone[i] && ov_is(o, OV_ORPHAN) && atomic_load(&o->i.refs) == 2)
-				ovl_orphan_del(o);
+			if (gone[i] && ov_is(o, OV_ORPHAN) && atomic_load(&o->i.refs) == 2) {
+				if (ov_is(o, OV_LOWFD))
+					retire(o);
+				else
+					ovl_orphan_del(o);
+			}
 			iput_locked(&o->i);
 		}
 		vfs_wrunlock();

@@ -83,6 +83,7 @@ struct ovl_fd;
 #define OV_ORPHAN  32U /* on the orphan list; changed [W] */
 #define OV_COUNTED 64U /* in the inode quotas */
 #define OV_DIRTY   128U /* on quota.c's list */
+#define OV_LOWFD   256U /* a descriptor of the lower's data was handed out: it may outlive the copy-up */
 
 struct ovl_inode {
 	struct inode i;
