@@ -261,13 +261,14 @@ static void finish_one(const char *path, bool top)
 	static const int modes[] = {0644, 0600, 0666, 0444, 0, 0755};
 	static const int dmodes[] = {0755, 0777, 0700, 01777, 02775, 0555};
 	struct timespec ts[2] = {{1000000000, 5}, {1000000000 + rnd(1000), rnd(1000)}};
+	int readable = geteuid() ? 0400 : 0; /* what the caller can't read on the host stays unreadable inside after a chmod */
 	struct stat st;
 
 	if (lstat(path, &st))
 		err(2, "%s", path);
 	if (!geteuid() && !top && !rnd(3) && lchown(path, 1000 + rnd(2), 1000))
 		err(2, "%s", path);
-	if (!S_ISLNK(st.st_mode) && chmod(path, (mode_t)(top ? 0777 : S_ISDIR(st.st_mode) ? PICK(dmodes) : PICK(modes))))
+	if (!S_ISLNK(st.st_mode) && chmod(path, (mode_t)(top ? 0777 : S_ISDIR(st.st_mode) ? PICK(dmodes) : PICK(modes) | readable)))
 		err(2, "%s", path);
 	if (utimensat(AT_FDCWD, path, ts, AT_SYMLINK_NOFOLLOW))
 		err(2, "%s", path);

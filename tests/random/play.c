@@ -137,9 +137,13 @@ static void note_stale(struct player *p, ino_t ino)
 		say(p, " stale");
 }
 
+static bool timeless; /* with limits: a write that failed in the end may have changed the time */
+
 static void say_time(struct player *p, const struct timespec *t)
 {
-	if (t->tv_sec < PAST)
+	if (timeless)
+		say(p, " -");
+	else if (t->tv_sec < PAST)
 		say(p, " %ld.%09ld", (long)t->tv_sec, t->tv_nsec);
 	else
 		say(p, " now");
@@ -960,6 +964,7 @@ int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
 	if (root < 0 || fcntl(root, F_DUPFD, 90) != 90 || close(root))
 		err(3, "%s", dir);
 	root = 90;
+	timeless = follow || drain;
 	umask(022);
 	sigaction(SIGBUS, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
