@@ -102,6 +102,26 @@ int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 	return 0;
 }
 
+int filestore_ident(uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino)
+{
+	struct stat st;
+
+	if (fstatat(dirfd_of_store(), fname(id).s, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if ((st.st_mode & S_IFMT) != (type & S_IFMT))
+		return -ENOENT;
+	store_dev = *host_dev = st.st_dev;
+	*host_ino = st.st_ino;
+	return 0;
+}
+
+void filestore_reserve(uint64_t last_id)
+{
+	pthread_mutex_lock(&lock);
+	next_id = MAX(next_id, last_id + 1);
+	pthread_mutex_unlock(&lock);
+}
+
 uint64_t filestore_dev(void)
 {
 	return store_dev;

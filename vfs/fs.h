@@ -212,6 +212,7 @@ struct inode *hostobj_find(dev_t dev, uint64_t ino);
 /* Initialises the generic part with one reference and times now. */
 void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode);
 uint64_t vfs_new_ino(void);
+void vfs_reserve_ino(uint64_t last); /* numbers up to this one are taken */
 /* The device number the sandbox shows for a file system of the host; the same for the same host device. */
 dev_t vfs_map_dev(uint64_t host_dev);
 dev_t vfs_new_dev(void);
@@ -226,6 +227,9 @@ int filestore_stat(uint64_t id, struct kstat *st);                         /* si
 int filestore_utimens(uint64_t id, const struct timespec ts[2]);
 void filestore_free(uint64_t id);                                          /* name is gone; data stays for who has it open */
 int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+/* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
+int filestore_ident(uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
+void filestore_reserve(uint64_t last_id); /* ids up to this one are taken */
 uint64_t filestore_dev(void); /* host device of all its files */
 int filestore_truncate(uint64_t id, int64_t size);
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */

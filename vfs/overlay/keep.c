@@ -1,0 +1,709 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keep.c - records the changes of a kept layer's metadata in its journal (layer/journal.h), and builds the tree from it at the start.
+ *
+ * What is recorded during one hold of the lock for writing is one frame. It's queued at the end of the hold, in the order of the
+ * holds, and written before vfs_wrunlock() returns, so before any reply: after SIGKILL the journal tells everything that a program was told.
+ * Data, sizes and times of regular files with a backing file are the backing file's. An inode's first record is its state before the
+ * change, so that the lower's stamps need no memory.
+ *
+ * After a loss of power the journal may end earlier than that, but never before what fsync(2) was answered for. Backing files of what is
+ * gone therefore wait until the record of that is on the disk (the thread below).
+ */
+#include "vfs/overlay/overlay.h"
+
+#include "base/log.h"
+#include "layer/model.h"
+
+#include <linux/falloc.h>
+#include <time.h>
+
+#define AHEAD       (1 << 20)  /* bytes of the journal that have space on the disk before they're needed */
+#define COMPACT_MIN (16 << 20) /* bytes appended, and four times the state: then it's written anew */
+#define BATCH_NS    50000000
+
+static int fd = -1, dirfd = -1; /* the journal and its directory */
+static bool on;                 /* recording: set once, before the first call */
+static uint64_t last_jid, root_ino_dev;
+
+/* [W] */
+static struct jbuf frame = JBUF_INIT;
+static uint64_t seq;
+static struct {
+	uint64_t *v;
+	size_t n, cap;
+} freed;
+
+/* Inside the lock, and inside io. */
+static pthread_mutex_t q = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+static struct jbuf queue = JBUF_INIT;
+static struct {
+	uint64_t *v;
+	size_t n, cap;
+} ready; /* to be freed once the journal is on the disk */
+
+/* Not under the lock. Guards the file's end. */
+static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
+static off_t end, allocated, compacted; /* compacted: size after the last time */
+static atomic_int broken; /* errno: nothing can be recorded any more */
+static atomic_bool full;
+
+#define PUSH(list, x)                                                                        \
+	({                                                                                   \
+		bool ok_ = true;                                                             \
+		if ((list).n == (list).cap) {                                                \
+			size_t cap_ = (list).cap ? 2 * (list).cap : 256;                     \
+			void *v_ = reallocarray((list).v, cap_, sizeof(*(list).v));          \
+			ok_ = v_;                                                            \
+			if (v_) {                                                            \
+				(list).v = v_;                                               \
+				(list).cap = cap_;                                           \
+			}                                                                    \
+		}                                                                            \
+		if (ok_)                                                                     \
+			(list).v[(list).n++] = (x);                                          \
+		ok_;                                                                         \
+	})
+
+static bool kept(const struct super *sb)
+{
+	return on && OVL_SB(sb)->kept;
+}
+
+/* --- Recording [W] --- */
+
+static void stamp_of(const struct ovl_inode *o, struct jstamp *s)
+{
+	const struct inode *i = &o->i;
+
+	*s = (struct jstamp){
+	    .dev = o->low->dev,
+	    .ino = o->low->ino,
+	    .size = i->size,
+	    .mtime = i->mtime,
+	    .ctime = i->ctime,
+	    .btime = i->btime,
+	    .seen = vfs_now(),
+	    .mode = i->mode,
+	    .uid = i->uid,
+	    .gid = i->gid,
+	    .nlink = i->nlink,
+	};
+}
+
+static void put_inode(struct ovl_inode *o, uint32_t flags)
+{
+	const struct inode *i = &o->i;
+	uint8_t *blob = NULL;
+	struct jinode j = {
+	    .id = o->jid,
+	    .ino = i->ino,
+	    .back = o->id,
+	    .rdev = i->rdev,
+	    .flags = flags,
+	    .mode = i->mode,
+	    .uid = i->uid,
+	    .gid = i->gid,
+	    .nlink = i->nlink,
+	    .size = i->size,
+	    .atime = i->atime,
+	    .mtime = i->mtime,
+	    .ctime = i->ctime,
+	    .btime = i->btime,
+	};
+
+	if (o->low) {
+		j.flags |= JI_LOW;
+		j.low = o->low->path;
+		if (flags & JI_STAMP)
+			stamp_of(o, &j.stamp);
+	}
+	if (S_ISLNK(i->mode) && i->link) {
+		j.flags |= JI_LINK;
+		j.link = i->link;
+	}
+	if (ov_is(o, OV_XATTR)) {
+		j.flags |= JI_XATTR;
+		if (ovl_xattrs_save(o, &blob, &j.xattrs_len))
+			frame.fail = true;
+		j.xattrs = blob;
+	}
+	if (!frame.fail)
+		jbuf_inode(&frame, &j);
+	free(blob);
+}
+
+void ovl_keep_see(struct ovl_inode *o)
+{
+	if (!kept(o->i.sb) || o->jid)
+		return;
+	vfs_assert_locked(1);
+	o->jid = ++last_jid;
+	if (o->low)
+		put_inode(o, JI_CLEAN | JI_STAMP);
+}
+
+void ovl_keep_inode(struct ovl_inode *o)
+{
+	if (!kept(o->i.sb))
+		return;
+	ovl_keep_see(o);
+	put_inode(o, 0);
+}
+
+void ovl_keep_gone(struct ovl_inode *o)
+{
+	if (kept(o->i.sb) && o->jid)
+		jbuf_gone(&frame, o->jid);
+}
+
+static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t child, uint32_t flags, const struct inode *before)
+{
+	struct jentry e = {.parent = OVL(dir->inode)->jid, .child = child, .flags = flags, .name = name, .len = (uint16_t)len};
+	const struct ovl_inode *o = before ? OVL(before) : NULL;
+
+	/* Is it the lower's own object of this name? */
+	if ((flags & JE_HAS) && o && o->low) {
+		const char *low = ovl_lower(OVL(dir->inode));
+		size_t n = low ? strlen(low) : 0;
+		const char *p = o->low->path;
+		if (low && !strncmp(p, low, n) && (!n || p[n] == '/') && strlen(p + n + !!n) == len &&
+		    !memcmp(p + n + !!n, name, len)) {
+			e.flags |= JE_STAMP;
+			stamp_of(o, &e.stamp);
+		}
+	}
+	jbuf_entry(&frame, &e);
+}
+
+static bool named(const struct dentry *d)
+{
+	return d->parent == d || ov_is(OVL(d->inode), OV_NAMED);
+}
+
+/* The directory and those above it that the journal doesn't have yet; the topmost first. */
+static void name_dir(struct dentry *dir)
+{
+	while (!named(dir) || !OVL(dir->inode)->jid) {
+		struct dentry *d = dir;
+		while (d->parent != d && (!named(d->parent) || !OVL(d->parent->inode)->jid))
+			d = d->parent;
+		ovl_keep_see(OVL(d->inode));
+		if (!OVL(d->inode)->low)
+			put_inode(OVL(d->inode), 0);
+		if (d->parent != d)
+			put_entry(d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, NULL);
+		ov_set(OVL(d->inode), OV_NAMED);
+	}
+}
+
+void ovl_keep_entry(struct dentry *d, const struct inode *before)
+{
+	if (!kept(d->sb) || d->parent == d)
+		return;
+	name_dir(d->parent);
+	if (!OVL(d->inode)->jid)
+		ovl_keep_inode(OVL(d->inode));
+	put_entry(d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, before);
+	if (S_ISDIR(d->inode->mode))
+		ov_set(OVL(d->inode), OV_NAMED);
+}
+
+void ovl_keep_left(struct dentry *dir, const char *name, size_t len, bool whiteout, const struct inode *before)
+{
+	if (!kept(dir->sb))
+		return;
+	name_dir(dir);
+	put_entry(dir, name, len, 0, whiteout ? JE_HAS | JE_WHITEOUT : 0, before);
+}
+
+void ovl_keep_times(struct dentry *dir)
+{
+	const struct inode *i = dir->inode;
+
+	if (!kept(dir->sb))
+		return;
+	name_dir(dir);
+	struct jtimes t = {OVL(i)->jid, i->atime, i->mtime, i->ctime, i->nlink};
+	jbuf_times(&frame, &t);
+}
+
+void ovl_keep_free(uint64_t id)
+{
+	if (!PUSH(freed, id))
+		return; /* it stays until the layer is opened next */
+}
+
+/* --- Writing --- */
+
+static bool before_unlock(void)
+{
+	if (!frame.len && !freed.n && !frame.fail)
+		return false;
+	pthread_mutex_lock(&q);
+	jbuf_end(&frame, ++seq);
+	if (!frame.fail && queue.cap == 0) {
+		queue = frame;
+		frame = JBUF_INIT;
+	} else if (!frame.fail) {
+		if (queue.cap - queue.len < frame.len) {
+			uint8_t *p = realloc(queue.p, queue.len + frame.len + 65536);
+			frame.fail |= !p;
+			if (p) {
+				queue.p = p;
+				queue.cap = queue.len + frame.len + 65536;
+			}
+		}
+		if (!frame.fail) {
+			memcpy(queue.p + queue.len, frame.p, frame.len);
+			queue.len += frame.len;
+		}
+	}
+	if (frame.fail) /* a gap: nothing after it may count */
+		atomic_store(&broken, ENOMEM);
+	frame.len = 0;
+	frame.frame = SIZE_MAX;
+	frame.fail = false;
+	for (size_t i = 0; i < freed.n; i++)
+		if (!PUSH(ready, freed.v[i]))
+			break;
+	if (freed.n)
+		pthread_cond_signal(&work);
+	freed.n = 0;
+	pthread_mutex_unlock(&q);
+	return true;
+}
+
+/* io is held. */
+static void reserve(void)
+{
+	if (end + AHEAD / 2 <= allocated && !atomic_load(&full))
+		return;
+	/* Where this doesn't work for another reason there's no reserve. */
+	if (!fallocate(fd, FALLOC_FL_KEEP_SIZE, end, AHEAD) || errno != ENOSPC) {
+		allocated = end + AHEAD;
+		atomic_store(&full, false);
+	} else {
+		atomic_store(&full, true);
+	}
+}
+
+static void flush(void)
+{
+	struct jbuf b;
+
+	pthread_mutex_lock(&io);
+	pthread_mutex_lock(&q);
+	b = queue;
+	queue = JBUF_INIT;
+	pthread_mutex_unlock(&q);
+	if (b.len && !atomic_load(&broken)) {
+		int r = journal_write(fd, b.p, b.len, end);
+		if (r) {
+			atomic_store(&broken, -r);
+			log_msg("can't write the journal of the layer: %s", strerror(-r));
+		} else {
+			end += (off_t)b.len;
+			reserve();
+		}
+	}
+	pthread_mutex_unlock(&io);
+	jbuf_free(&b);
+}
+
+int ovl_keep_room(const struct super *sb)
+{
+	if (!kept(sb))
+		return 0;
+	if (atomic_load(&broken))
+		return -EIO;
+	if (!atomic_load(&full))
+		return 0;
+	pthread_mutex_lock(&io);
+	reserve();
+	pthread_mutex_unlock(&io);
+	return atomic_load(&full) ? -ENOSPC : 0;
+}
+
+int vfs_sync(void)
+{
+	if (fd < 0)
+		return 0;
+	flush();
+	if (atomic_load(&broken))
+		return -EIO;
+	return fdatasync(fd) ? -errno : 0;
+}
+
+/* Writes the state that [0, limit) amounts to into a new file. */
+static int rewrite(const struct model *m, int *out, off_t *size)
+{
+	AUTO_CLOSE int new = openat(dirfd, ".journal", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	uint64_t n;
+
+	if (new < 0)
+		return -errno;
+	int r = model_write(m, new, size, &n);
+	/* Frames that are appended have higher numbers. */
+	if (!r && n > m->seq)
+		r = -ERANGE;
+	if (!r)
+		*out = take_fd(&new);
+	return r;
+}
+
+static int put_in_place(int new, off_t size)
+{
+	if (fdatasync(new) || renameat2(dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) || dup3(new, fd, O_CLOEXEC) < 0)
+		return -errno;
+	end = allocated = size;
+	return 0;
+}
+
+/* While calls go on: the state up to now without io, what came meanwhile with it. */
+static void compact(void)
+{
+	AUTO_MODEL struct model m = {0};
+	AUTO_CLOSE int new = -1;
+	char buf[65536];
+	off_t from, size;
+	int r;
+
+	pthread_mutex_lock(&io);
+	from = end;
+	pthread_mutex_unlock(&io);
+	r = model_load(&m, fd, from);
+	if (!r && m.end != from)
+		r = -EIO;
+	if (!r)
+		r = rewrite(&m, &new, &size);
+	pthread_mutex_lock(&io);
+	off_t base = size;
+	while (!r && from < end) {
+		ssize_t n = pread(fd, buf, (size_t)MIN(end - from, (off_t)sizeof(buf)), from);
+		r = n <= 0 ? -EIO : journal_write(new, buf, (size_t)n, size);
+		from += n;
+		size += n;
+	}
+	if (!r)
+		r = put_in_place(new, size);
+	compacted = r ? end : base;
+	pthread_mutex_unlock(&io);
+}
+
+static void free_all(void)
+{
+	uint64_t *v;
+	size_t n;
+
+	pthread_mutex_lock(&q);
+	v = take_ptr(ready.v);
+	n = ready.n;
+	ready.n = ready.cap = 0;
+	pthread_mutex_unlock(&q);
+	if (n && !vfs_sync())
+		for (size_t i = 0; i < n; i++)
+			filestore_free(v[i]);
+	free(v);
+	filestore_reclaim();
+}
+
+static void *keeper(void *arg)
+{
+	const struct timespec pause = {0, BATCH_NS};
+
+	for (;;) {
+		pthread_mutex_lock(&q);
+		while (!ready.n)
+			pthread_cond_wait(&work, &q);
+		pthread_mutex_unlock(&q);
+		nanosleep(&pause, NULL); /* one sync for many */
+		free_all();
+		pthread_mutex_lock(&io);
+		bool big = end - compacted > MAX((off_t)COMPACT_MIN, 4 * compacted);
+		pthread_mutex_unlock(&io);
+		if (big)
+			compact();
+	}
+	return NULL;
+}
+
+int vfs_keep_start(void)
+{
+	pthread_t t;
+
+	if (fd < 0)
+		return 0;
+	vfs_on_wrunlock(before_unlock, flush);
+	on = true;
+	int r = -pthread_create(&t, NULL, keeper, NULL);
+	if (!r)
+		pthread_detach(t);
+	return r;
+}
+
+void vfs_keep_end(void)
+{
+	if (on)
+		free_all();
+}
+
+/* --- Replay, with one thread and the lock held. --- */
+
+/* 0, or -ESTALE where the host has no such object any more; -errno. */
+static int refresh(struct ovl_sb *os, struct ovl_inode *o, const struct layer_inode *l)
+{
+	unsigned depth = 0, n = 0;
+	struct gattr a;
+
+	for (const char *p = l->low; *p; p++)
+		depth += *p == '/';
+	int r = gofer_walk(vfs_config()->gofer, os->export, l->low, depth, &a, 1, &n, NULL, 0);
+	if (r && r != -ENOENT && r != -ENOTDIR)
+		return r;
+	if (r || !n || (a.mode & S_IFMT) != (l->mode & S_IFMT))
+		return -ESTALE;
+	o->low->dev = a.dev;
+	o->low->ino = a.ino;
+	o->i.size = a.size;
+	o->i.blocks = a.blocks;
+	o->i.blksize = a.blksize;
+	o->i.btime = a.btime;
+	if (l->flags & JI_CLEAN) {
+		const struct vfs_config *cfg = vfs_config();
+		o->i.mode = a.mode;
+		o->i.uid = cfg->fakeroot && a.uid == cfg->host_uid ? 0 : a.uid;
+		o->i.gid = cfg->fakeroot && a.gid == cfg->host_gid ? 0 : a.gid;
+		o->i.atime = a.atime;
+		o->i.mtime = a.mtime;
+		o->i.ctime = a.ctime;
+		o->i.nlink = a.nlink;
+	}
+	return 0;
+}
+
+static void set_attrs(struct inode *i, const struct layer_inode *l)
+{
+	i->mode = l->mode;
+	i->uid = l->uid;
+	i->gid = l->gid;
+	i->nlink = l->nlink;
+	i->rdev = l->rdev;
+	i->size = l->size;
+	i->atime = l->atime;
+	i->mtime = l->mtime;
+	i->ctime = l->ctime;
+	i->btime = l->btime;
+}
+
+static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_inode *l, struct ovl_inode **out)
+{
+	struct ovl_inode *o = ovl_inode_new(&os->sb, l->mode);
+	bool reg = S_ISREG(l->mode), isdir = S_ISDIR(l->mode);
+	uint64_t dev;
+	int r = 0;
+
+	if (!o)
+		return -ENOMEM;
+	struct inode *i = &o->i;
+	set_attrs(i, l);
+	i->ino = l->ino;
+	i->dev = dir->dev;
+	o->jid = l->id;
+	ov_set(o, OV_NAMED);
+	if (l->link && S_ISLNK(l->mode) && !(i->link = strdup(l->link)))
+		r = -ENOMEM;
+	if (!r && (l->flags & JI_XATTR))
+		r = ovl_xattrs_load(o, l->xattrs, l->xattrs_len);
+	if (!r && l->low) {
+		size_t n = strlen(l->low) + 1;
+		o->low = malloc(sizeof(*o->low) + n);
+		if (!o->low)
+			r = -ENOMEM;
+		else {
+			memcpy(o->low->path, l->low, n);
+			o->low->dev = l->stamp->dev == root_ino_dev ? OVL(os->sb.root->inode)->low->dev : l->stamp->dev;
+			o->low->ino = l->stamp->ino;
+			if (!l->back)
+				r = refresh(os, o, l);
+			if (r == -ESTALE && isdir) {
+				/* What the sandbox added to it is still there. */
+				free(take_ptr(o->low));
+				r = 0;
+			}
+		}
+		if (!r && o->low)
+			i->dev = vfs_map_dev(o->low->dev);
+	}
+	if (!r && l->back) {
+		r = filestore_ident(l->back, l->mode, &dev, &o->back_ino);
+		if (!r) {
+			o->id = l->back;
+			i->flags |= I_UPPER | (reg ? I_LIVE : 0);
+			hostobj_add(dev, o->back_ino, i);
+			atomic_fetch_add(&ovl_upper_files, 1);
+		}
+	} else if (!r && !o->low && (reg || S_ISFIFO(l->mode))) {
+		r = -ESTALE;
+	}
+	if (!r && o->low && !isdir && !hostobj_find(o->low->dev, o->low->ino)) {
+		hostobj_add(o->low->dev, o->low->ino, i);
+		ov_set(o, OV_HOSTOBJ);
+	}
+	if (r) {
+		iput_locked(i);
+		return r == -ENOENT ? -ESTALE : r;
+	}
+	*out = o;
+	return 0;
+}
+
+struct todo {
+	struct todo *next;
+	struct dentry *d;
+	struct layer_inode *dir;
+};
+
+static int add_entry(struct ovl_sb *os, struct dentry *dir, const struct layer_entry *e, struct todo **todo)
+{
+	struct layer_inode *c = e->child;
+	struct ovl_inode *o = c ? c->priv : NULL;
+	int r = 0;
+
+	if (o)
+		iget(&o->i);
+	else if (c)
+		r = make(os, dir->inode, c, &o);
+	if (r && r != -ESTALE)
+		return r;
+	if (!o && !e->has)
+		return 0;
+	if (c)
+		c->priv = o;
+	struct dentry *d = d_add(dir, e->name, e->len, o ? &o->i : NULL, (void *)(uintptr_t)(o && e->has));
+	if (!d)
+		return -ENOMEM;
+	if (!o)
+		d->flags |= D_WHITEOUT;
+	d_pin(d);
+	if (o)
+		ovl_pin(o);
+	if (!o || !S_ISDIR(o->i.mode))
+		return 0;
+	if (!o->low)
+		d->flags |= D_COMPLETE;
+	struct todo *t = malloc(sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	*t = (struct todo){*todo, d, c};
+	*todo = t;
+	return 0;
+}
+
+static int build(struct ovl_sb *os, const struct model *m)
+{
+	struct todo *todo = calloc(1, sizeof(*todo));
+	const struct layer_entry *e;
+	int r = todo ? 0 : -ENOMEM;
+
+	if (todo) {
+		struct ovl_inode *root = OVL(os->sb.root->inode);
+		*todo = (struct todo){NULL, os->sb.root, m->root};
+		if (!(m->root->flags & JI_CLEAN))
+			set_attrs(&root->i, m->root);
+		if (m->root->flags & JI_XATTR)
+			r = ovl_xattrs_load(root, m->root->xattrs, m->root->xattrs_len);
+	}
+	while (todo) {
+		struct todo *t = todo;
+		todo = t->next;
+		TAILQ_FOREACH(e, &t->dir->children, sibling)
+		if (!r)
+			r = add_entry(os, t->d, e, &todo);
+		free(t);
+	}
+	return r;
+}
+
+/* The root's own record comes before all others. */
+static int begin_journal(struct ovl_inode *root)
+{
+	put_inode(root, JI_CLEAN | JI_STAMP);
+	jbuf_end(&frame, ++seq);
+	int r = frame.fail ? -ENOMEM : journal_write(fd, frame.p, frame.len, end);
+	end += (off_t)frame.len;
+	jbuf_free(&frame);
+	return r;
+}
+
+/* Files without a name in the tree, for their other names in the lower. */
+static int build_loose(struct ovl_sb *os, const struct model *m)
+{
+	int r = 0;
+
+	for (size_t k = 0; k < m->cap_inodes; k++) {
+		for (const struct layer_inode *l = m->inodes[k]; l && !r; l = l->hnext) {
+			struct ovl_inode *o = NULL;
+			if (l->priv || !l->low || S_ISDIR(l->mode) || !TAILQ_EMPTY(&l->names))
+				continue;
+			r = make(os, os->sb.root->inode, l, &o);
+			if (r == -ESTALE)
+				r = 0;
+			if (o) {
+				ovl_pin(o);
+				iput_locked(&o->i);
+			}
+		}
+	}
+	return r;
+}
+
+int ovl_keep_replay(struct ovl_sb *os)
+{
+	const struct vfs_config *cfg = vfs_config();
+	AUTO_MODEL struct model m = {0};
+	int r;
+
+	fd = cfg->keep_journal;
+	dirfd = cfg->keep_dir;
+	os->kept = true;
+	r = model_load(&m, fd, -1);
+	if (r)
+		return r;
+	end = allocated = m.end;
+	seq = m.seq;
+	last_jid = m.max_id;
+	if (ftruncate(fd, end))
+		return -errno;
+	if (!end) {
+		struct jbuf b = JBUF_INIT;
+		jbuf_head(&b);
+		r = b.fail ? -ENOMEM : journal_write(fd, b.p, b.len, 0);
+		end = (off_t)b.len;
+		jbuf_free(&b);
+		if (r)
+			return r;
+	}
+	reserve();
+	compacted = (off_t)(m.n_inodes * 160 + m.n_entries * 48);
+	vfs_reserve_ino(m.max_ino);
+	filestore_reserve(m.max_back);
+	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
+	if (!m.root)
+		return begin_journal(OVL(os->sb.root->inode));
+	root_ino_dev = m.root->stamp ? m.root->stamp->dev : 0;
+	vfs_wrlock();
+	r = build(os, &m);
+	if (!r)
+		r = build_loose(os, &m);
+	vfs_wrunlock();
+	if (!r && end - compacted > MAX((off_t)COMPACT_MIN, 4 * compacted)) {
+		int new = -1;
+		off_t size;
+		if (!rewrite(&m, &new, &size) && !put_in_place(new, size))
+			compacted = size;
+		close_fd_(&new);
+	}
+	return r;
+}
