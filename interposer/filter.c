@@ -11,9 +11,11 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-int filter_install_tracee(void)
+int filter_install_tracee(bool keep)
 {
 	struct sock_fprog prog = {ARRAY_SIZE(tracee_filter), (struct sock_filter *)(uintptr_t)tracee_filter};
+	if (keep)
+		prog = (struct sock_fprog){ARRAY_SIZE(tracee_keep_filter), (struct sock_filter *)(uintptr_t)tracee_keep_filter};
 	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 	return fd < 0 ? -errno : (int)fd;

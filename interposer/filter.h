@@ -15,8 +15,8 @@
 #define FIXED_FD_FIRST 1000
 #define FIXED_FD_LAST 1015
 
-/* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. */
-int filter_install_tracee(void) MUST_CHECK;
+/* keep: fsync(2) and fdatasync(2) are ours, too. Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. */
+int filter_install_tracee(bool keep) MUST_CHECK;
 /* The supervisor's own, for all its threads. 0 or -errno. */
 int filter_install_supervisor(void) MUST_CHECK;
 

@@ -181,9 +181,17 @@ static bool always_allowed(int nr)
 	return false;
 }
 
-static void add_check(scmp_filter_ctx f, int nr)
+/* What promises that something is on the disk: with a kept layer that needs more than the file. */
+static bool promises(int nr)
 {
-	if (always_allowed(nr))
+	return nr == SYS_fsync || nr == SYS_fdatasync;
+}
+
+static void add_check(scmp_filter_ctx f, int nr, bool keep)
+{
+	if (keep && promises(nr))
+		add_rule(f, SCMP_ACT_NOTIFY, nr);
+	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
 	else if (has_rules(nr))
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
@@ -191,21 +199,24 @@ static void add_check(scmp_filter_ctx f, int nr)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-static void tracee_program(void)
+static void tracee_program(const char *name, bool keep)
 {
-	static struct program p;
+	struct program *p = calloc(1, sizeof *p);
+	if (!p)
+		fail("memory", ENOMEM);
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...) add_check(f, nr);
+#define CHECK(nr, name, handler, note, ...) add_check(f, nr, keep);
 #define NATIVE(nr, name, note, ...) add_rule(f, SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
 	if ((err) != ENOSYS)           \
 		add_rule(f, SCMP_ACT_ERRNO(err), nr);
 #include "kernel/syscalls.def"
-	export_program(f, &p);
-	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
-	print("tracee_filter", &p);
+	export_program(f, p);
+	replace_markers(p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
+	print(name, p);
+	free(p);
 }
 
 /*
@@ -261,7 +272,8 @@ static void supervisor_program(void)
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program();
+	tracee_program("tracee_filter", false);
+	tracee_program("tracee_keep_filter", true);
 	supervisor_program();
 	return 0;
 }

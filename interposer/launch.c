@@ -39,6 +39,11 @@
  * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
 #define KUID_BASE 0x60000000U
 
+uid_t launch_kuid(void)
+{
+	return KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -284,13 +289,13 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 1 + N_SYS_PARTS, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS, sizeof *req);
 	req[0] = (struct export_request){opt->root, true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
 			req[n++] = (struct export_request){opt->mounts[i].src, opt->mounts[i].bind != BIND_RW};
-	if (n > MAX_EXPORTS - N_SYS_PARTS)
-		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - 1);
+	if (n > MAX_EXPORTS - N_SYS_PARTS - 1)
+		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - 2);
 	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
 	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
 		if (access(sys[i].path, X_OK))
@@ -298,8 +303,15 @@ int sandbox_run(const struct launch_options *opt)
 		sys[i].export = n;
 		req[n++] = (struct export_request){sys[i].path, true};
 	}
-	struct gofer_export *exports = xcalloc(n, sizeof *exports);
-	open_exports(req, n, exports);
+	struct gofer_export *exports = xcalloc(n + 1, sizeof *exports);
+	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
+	char data[32] = "";
+	if (opt->keep) {
+		snprintf(data, sizeof data, "/proc/self/fd/%d", opt->keep->datafd);
+		req[n] = (struct export_request){data, false};
+	}
+	open_exports(req, n + !!opt->keep, exports);
+	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
 
 	int client[GOFER_CONNECTIONS], server[GOFER_CONNECTIONS];
@@ -338,6 +350,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
 	    .sys = {sys[0], sys[1]},
+	    .keepfd = keepfd,
 	    .host_uid = geteuid(),
 	    .host_gid = getegid(),
 	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),
@@ -345,7 +358,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .cwd = cwd ? cwd : "/",
 	    .rlim_nofile = {nofile.rlim_cur, nofile.rlim_max},
 	};
-	uid_t kuid = KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
+	uid_t kuid = opt->keep && opt->keep->kuid ? opt->keep->kuid : launch_kuid();
 	/* two_ids is settled by write_maps(), which the child must know of: it reads it with the byte. */
 	unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
 	pid_t sup = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
@@ -367,6 +380,8 @@ int sandbox_run(const struct launch_options *opt)
 	}
 	close(ctl[1]);
 	close(ready[0]);
+	if (keepfd >= 0)
+		close(keepfd);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
 		close(client[i]);
 	write_maps(sup, privileged, kuid, kuid, &args);

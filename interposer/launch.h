@@ -21,6 +21,12 @@ struct launch_mount {
 
 enum launch_overlay { OVERLAY_NONE, OVERLAY_ROOT_MEMORY, OVERLAY_ALL_MEMORY };
 
+/* A kept layer (layer/layer.h) as the upper of the root. */
+struct launch_keep {
+	int datafd;    /* its data directory, or -1 */
+	uint32_t kuid; /* kernel uid that owns what's in it; 0: the caller's own */
+};
+
 struct launch_options {
 	char **argv;      /* command and arguments, NULL terminated */
 	char **env;       /* environment of the command, NULL terminated */
@@ -36,12 +42,15 @@ struct launch_options {
 	const char *hostname;
 	bool net_host;
 	bool stats;
+	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
 };
 
 /*
  * Runs the command to its end. Returns the status to exit with: the command's own, 128+n for signal n, 125 for a failure of
  * the sandbox (said on stderr), 126 and 127 as a shell has them. Called once, single threaded.
  */
+/* A kernel uid for a layer that root makes: as long as no other sandbox of this process id runs, it has this one for itself. */
+uid_t launch_kuid(void);
 int sandbox_run(const struct launch_options *opt);
 
 #endif

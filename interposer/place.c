@@ -227,7 +227,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
 	take_fd(&procfd);
-	int listener = filter_install_tracee();
+	int listener = filter_install_tracee(args->opt->keep != NULL);
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);
@@ -311,6 +311,22 @@ void place_release_init(struct place *p)
 	close(take_fd(&p->init_sock));
 }
 
+static int openat_or_die(int dir, const char *name, int flags)
+{
+	int fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		die("can't open the layer's %s: %s", name, strerror(errno));
+	return fd;
+}
+
+static void open_layer(const struct supervisor_args *args, struct place *p)
+{
+	p->keep_dir = fix_number(openat_or_die(args->keepfd, ".", O_RDONLY | O_DIRECTORY));
+	p->filestore = fix_number(openat_or_die(args->keepfd, "store", O_RDONLY | O_DIRECTORY));
+	p->keep_journal = openat_or_die(args->keepfd, "journal", O_RDWR | O_NONBLOCK);
+	close(args->keepfd);
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
@@ -333,7 +349,10 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	bind_readonly("token", "token_ro", MS_NOEXEC_);
 	p->token_ro = fix_number(open_or_die("token_ro", O_PATH | O_DIRECTORY));
 	mount_or_die("sandbox", "store", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
-	p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
+	if (args->keepfd < 0)
+		p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
+	else
+		open_layer(args, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");
 	p->devptsfd = fix_number(open_or_die("pts", O_RDONLY | O_DIRECTORY));
 	start_init(args, p);

@@ -192,11 +192,17 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .host_uid = args->host_uid,
 	    .host_gid = args->host_gid,
 	    .hostname = hostname,
+	    .keep = opt->keep,
+	    .keep_journal = p->keep_journal,
+	    .keep_dir = p->keep_dir,
 	};
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
 	mount_all(args);
+	err = vfs_keep_start();
+	if (err)
+		die("can't keep changes: %s", strerror(-err));
 }
 
 static void print_stats(const struct gofer *gofer)
@@ -257,6 +263,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	int status;
 	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
 		die("waitpid: %s", strerror(errno));
+	vfs_keep_end();
 	if (args->opt->stats)
 		print_stats(gofer);
 	int reported = notify_exit_status();

@@ -23,6 +23,7 @@ struct place {
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom;
 	int token_rw, token_ro;
 	int filestore;
+	int keep_dir, keep_journal; /* of a kept layer, or -1 */
 	int exec_rw;   /* exec-root, writable for us */
 	int exec_stub; /* directory that holds the master copy of the stub */
 	int init_pidfd;
@@ -46,6 +47,7 @@ struct supervisor_args {
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
+	int keepfd;      /* data directory of a kept layer as a mount of its own, or -1 */
 	int tty_slave;   /* init's; closed by the supervisor itself */
 	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */

@@ -7,6 +7,7 @@
 #include "tools/options.h"
 
 #include "base/log.h"
+#include "tools/cmd.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,6 +44,11 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_fds();
+	const struct command *cmd = argc > 1 ? command_find(argv[1]) : NULL;
+	if (cmd) {
+		status = cmd->run(argc - 1, argv + 1);
+		return finish_stdout() ? 125 : status;
+	}
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
 		options_help();
@@ -53,7 +59,7 @@ int main(int argc, char **argv)
 		status = finish_stdout();
 		break;
 	default:
-		status = sandbox_run(&opt);
+		status = run_sandbox(&opt);
 	}
 	options_free(&opt);
 	return status;

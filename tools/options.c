@@ -30,6 +30,13 @@ enum option_code {
 	OPT_HOSTNAME,
 	OPT_NET,
 	OPT_STATS,
+	OPT_NAME,
+	OPT_FROM,
+	OPT_DISCARD,
+	OPT_COMMIT,
+	OPT_KEEP,
+	OPT_ASK,
+	OPT_ON_ERROR,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -51,6 +58,13 @@ static const struct option long_options[] = {
     {"hostname", required_argument, NULL, OPT_HOSTNAME},
     {"net", required_argument, NULL, OPT_NET},
     {"stats", no_argument, NULL, OPT_STATS},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"from", required_argument, NULL, OPT_FROM},
+    {"discard", no_argument, NULL, OPT_DISCARD},
+    {"commit", no_argument, NULL, OPT_COMMIT},
+    {"keep", required_argument, NULL, OPT_KEEP},
+    {"ask", no_argument, NULL, OPT_ASK},
+    {"on-error", required_argument, NULL, OPT_ON_ERROR},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -236,6 +250,41 @@ static const char *check_hostname(const char *s)
 	return s;
 }
 
+static struct kept_options kept;
+
+const struct kept_options *options_kept(void)
+{
+	return &kept;
+}
+
+static void set_after(enum kept_action a)
+{
+	if (kept.after != KEPT_DEFAULT && kept.after != a)
+		die("--discard, --commit, --keep and --ask exclude each other");
+	kept.after = a;
+}
+
+static enum kept_action parse_on_error(const char *s)
+{
+	if (!strcmp(s, "commit"))
+		return KEPT_COMMIT;
+	if (!strcmp(s, "discard"))
+		return KEPT_DISCARD;
+	if (!strcmp(s, "keep"))
+		return KEPT_KEEP;
+	die("--on-error: \"%s\" is not commit, discard or keep", s);
+}
+
+static void check_kept(const struct launch_options *o)
+{
+	if (kept.name && kept.after != KEPT_DEFAULT)
+		die("--name keeps the changes: --discard, --commit, --keep and --ask are for runs without it");
+	if (kept.on_error == KEPT_KEEP && kept.after != KEPT_KEEP && !kept.name)
+		kept.keep = NULL;
+	if (o->overlay == OVERLAY_NONE && (kept.name || kept.after > KEPT_DISCARD || kept.from))
+		die("--overlay none makes no changes to keep");
+}
+
 static bool parse_net(const char *s)
 {
 	if (!strcmp(s, "host"))
@@ -268,6 +317,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	int c;
 
 	*out = (struct launch_options){.overlay = OVERLAY_ROOT_MEMORY, .hostname = "sandbox"};
+	kept = (struct kept_options){0};
 	env_init(&e, env);
 	optind = 0; /* GNU: start anew, also when a test calls this twice */
 	opterr = 0;
@@ -330,6 +380,28 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		case OPT_STATS:
 			out->stats = true;
 			break;
+		case OPT_NAME:
+			kept.name = v;
+			break;
+		case OPT_FROM:
+			kept.from = v;
+			break;
+		case OPT_DISCARD:
+			set_after(KEPT_DISCARD);
+			break;
+		case OPT_COMMIT:
+			set_after(KEPT_COMMIT);
+			break;
+		case OPT_KEEP:
+			set_after(KEPT_KEEP);
+			kept.keep = v;
+			break;
+		case OPT_ASK:
+			set_after(KEPT_ASK);
+			break;
+		case OPT_ON_ERROR:
+			kept.on_error = parse_on_error(v);
+			break;
 		case OPT_VERSION:
 		case OPT_HELP:
 			env_clear(&e);
@@ -342,6 +414,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	out->env = e.v;
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
+	check_kept(out);
 	if (out->fakeroot && (have_uid || have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;

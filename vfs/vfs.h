@@ -138,8 +138,8 @@ const struct vfs_config *vfs_config(void);
 
 /* Changes of a kept layer are recorded from now on: call it after the last mount. */
 int vfs_keep_start(void) MUST_CHECK;
-/* Puts what was recorded on the disk: 0 (also without a kept layer) or -errno. */
-int vfs_sync(void) MUST_CHECK;
+/* Puts what was recorded on the disk, with data also all file data: 0 (also without a kept layer) or -errno. */
+int vfs_sync(bool data) MUST_CHECK;
 /* No call will come any more: gives space of deleted files back. */
 void vfs_keep_end(void);
 

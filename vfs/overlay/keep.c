@@ -326,10 +326,12 @@ int ovl_keep_room(const struct super *sb)
 	return atomic_load(&full) ? -ENOSPC : 0;
 }
 
-int vfs_sync(void)
+int vfs_sync(bool data)
 {
 	if (fd < 0)
 		return 0;
+	if (data && syncfs(vfs_config()->filestore))
+		return -errno;
 	flush();
 	if (atomic_load(&broken))
 		return -EIO;
@@ -402,7 +404,7 @@ static void free_all(void)
 	n = ready.n;
 	ready.n = ready.cap = 0;
 	pthread_mutex_unlock(&q);
-	if (n && !vfs_sync())
+	if (n && !vfs_sync(false))
 		for (size_t i = 0; i < n; i++)
 			filestore_free(v[i]);
 	free(v);
