@@ -131,6 +131,8 @@ void jbuf_entry(struct jbuf *b, const struct jentry *e)
 	put_str(b, e->name, e->len);
 	if (e->flags & JE_STAMP)
 		put_stamp(b, &e->stamp);
+	if (e->flags & JE_WAS)
+		put64(b, e->was);
 }
 
 void jbuf_times(struct jbuf *b, const struct jtimes *t)
@@ -318,6 +320,8 @@ static int read_entry(struct in *in, const struct journal_ops *ops, void *arg)
 	e.name = get_str(in, &e.len);
 	if (flags & JE_STAMP)
 		get_stamp(in, &e.stamp);
+	if (flags & JE_WAS)
+		get(in, &e.was, sizeof(e.was));
 	if (in->fail || !good_name(e.name, e.len) || !e.parent || (e.child && (flags & JE_WHITEOUT)) || e.child == JOURNAL_ROOT)
 		return -EBADMSG;
 	return ops->entry ? ops->entry(arg, &e) : 0;

@@ -47,7 +47,9 @@ struct jinode {
 #define JE_HAS      1U /* the lower directory has an entry of this name */
 #define JE_WHITEOUT 2U /* and it's hidden; child is 0 */
 #define JE_STAMP    4U /* stamp: the lower's object of that name */
+#define JE_WAS      8U /* was: the inode that has that stamp */
 struct jentry {
+	uint64_t was;
 	uint64_t parent, child; /* child 0 without JE_WHITEOUT: nothing is known of the name any more */
 	uint32_t flags;
 	const char *name; /* NUL terminated */

@@ -229,15 +229,14 @@ static int on_entry(void *arg, const struct jentry *j)
 {
 	struct model *m = arg;
 	struct layer_inode *dir = get_inode(m, j->parent), *child = j->child ? get_inode(m, j->child) : NULL;
+	const struct layer_inode *was = j->flags & JE_WAS ? find_inode(m, j->was) : NULL;
+	const struct jstamp *stamp = j->flags & JE_STAMP ? &j->stamp : was ? was->stamp : NULL;
 	struct layer_entry *e;
 
 	if (!dir || (j->child && !child))
 		return -ENOMEM;
 	if (j->child || (j->flags & JE_WHITEOUT))
-		return model_set(m, dir, j->name, j->len, child, j->flags & JE_HAS,
-				 j->flags & JE_STAMP ? &j->stamp : NULL)
-			   ? 0
-			   : -ENOMEM;
+		return model_set(m, dir, j->name, j->len, child, j->flags & JE_HAS, stamp) ? 0 : -ENOMEM;
 	e = model_find(m, dir, j->name, j->len);
 	if (e)
 		free_entry(m, e);

@@ -24,27 +24,33 @@ struct walk {
 	char path[PATH_MAX];
 };
 
-/* Is that child the lower's own object in its own place? */
-static bool own(const struct layer_entry *e, const char *path)
+bool entry_own(const struct layer_entry *e)
 {
-	return e->has && e->child && layer_in_place(e->child, path);
+	const char *dir = e->parent->low, *low = e->child ? e->child->low : NULL;
+	size_t n = dir ? strlen(dir) : 0;
+
+	if (!e->has || !dir || !low || strncmp(low, dir, n))
+		return false;
+	if (n && low[n++] != '/')
+		return false;
+	return !strcmp(low + n, e->name);
 }
 
-static bool attrs_differ(const struct layer_inode *i)
+bool attrs_differ(const struct layer_inode *i)
 {
 	const struct jstamp *s = i->stamp;
 
 	return s && (i->mode != s->mode || i->uid != s->uid || i->gid != s->gid || (i->flags & JI_XATTR));
 }
 
-static bool content_differs(const struct walk *w, const struct layer_inode *i)
+bool content_differs(const struct layer *l, const struct layer_inode *i)
 {
 	struct stat st;
 
 	if (!i->back || !S_ISREG(i->mode))
 		return false;
 	/* Opened for writing and never written. */
-	return layer_stat_back(w->l->storefd, i->back, &st) || !i->stamp || st.st_size != i->stamp->size ||
+	return layer_stat_back(l->storefd, i->back, &st) || !i->stamp || st.st_size != i->stamp->size ||
 	       ns(&st.st_mtim) != i->stamp->mtime;
 }
 
@@ -83,8 +89,8 @@ static int one(struct walk *w, const struct layer_entry *e, struct change *c)
 	c->size = c->dir ? 0 : i->size;
 	if (i->back && S_ISREG(i->mode) && !layer_stat_back(w->l->storefd, i->back, &st))
 		c->size = st.st_size;
-	if (own(e, w->path)) {
-		c->content = content_differs(w, i);
+	if (entry_own(e)) {
+		c->content = content_differs(w->l, i);
 		bool times = !c->dir && !(i->flags & JI_CLEAN) && i->stamp && !i->back && i->mtime != i->stamp->mtime;
 		if (c->content || (!(i->flags & JI_CLEAN) && attrs_differ(i)) || times)
 			c->kind = 'M';
@@ -93,7 +99,7 @@ static int one(struct walk *w, const struct layer_entry *e, struct change *c)
 	if (i->low && !e->has) {
 		c->kind = 'R';
 		c->from = i->low;
-		c->content = content_differs(w, i);
+		c->content = content_differs(w->l, i);
 		return 0;
 	}
 	if (i->low && TAILQ_FIRST(&i->names) == e) {
@@ -139,7 +145,7 @@ static int walk(struct walk *w, const struct layer_inode *dir, size_t len)
 			w->path[at++] = '/';
 		memcpy(w->path + at, e->name, e->len + 1U);
 		if (w->collecting) {
-			if (e->child && e->child->low && strcmp(e->child->low, w->path))
+			if (e->child && e->child->low && !entry_own(e))
 				r = push(w, e->child->low);
 		} else {
 			r = one(w, e, &c);

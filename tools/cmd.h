@@ -58,6 +58,10 @@ struct change {
 /* fn: 0 goes on; anything else ends the walk and is returned. rootfd: the host's root of the layer. */
 int layer_changes(const struct layer *l, const struct model *m, int rootfd, int (*fn)(void *arg, const struct change *c), void *arg)
 	MUST_CHECK;
+/* Is the child the lower's own object of that name, in the directory it's in there? */
+bool entry_own(const struct layer_entry *e);
+bool attrs_differ(const struct layer_inode *i);
+bool content_differs(const struct layer *l, const struct layer_inode *i);
 int open_root(const struct layer *l); /* O_PATH; dies */
 /* Below rootfd without following any link or leaving it. Descriptor or -errno. */
 int open_below(int rootfd, const char *path, int flags);

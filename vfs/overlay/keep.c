@@ -164,14 +164,14 @@ static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t
 	const struct ovl_inode *o = before ? OVL(before) : NULL;
 
 	/* Is it the lower's own object of this name? */
-	if ((flags & JE_HAS) && o && o->low) {
+	if ((flags & JE_HAS) && o && o->low && o->jid) {
 		const char *low = ovl_lower(OVL(dir->inode));
 		size_t n = low ? strlen(low) : 0;
 		const char *p = o->low->path;
 		if (low && !strncmp(p, low, n) && (!n || p[n] == '/') && strlen(p + n + !!n) == len &&
 		    !memcmp(p + n + !!n, name, len)) {
-			e.flags |= JE_STAMP;
-			stamp_of(o, &e.stamp);
+			e.flags |= JE_WAS;
+			e.was = o->jid;
 		}
 	}
 	jbuf_entry(&frame, &e);
