@@ -176,6 +176,15 @@ struct layer_entry *model_set(struct model *m, struct layer_inode *dir, const ch
 	return e;
 }
 
+struct layer_inode *model_new(struct model *m)
+{
+	struct layer_inode *i = get_inode(m, m->n_inodes ? m->max_id + 1 : JOURNAL_ROOT);
+
+	if (i)
+		i->seen = true;
+	return i;
+}
+
 /* --- From the journal --- */
 
 static int on_inode(void *arg, const struct jinode *j)

@@ -56,6 +56,8 @@ int model_load(struct model *m, int journalfd, off_t limit) MUST_CHECK;
 void model_free(struct model *m);
 #define AUTO_MODEL __attribute__((cleanup(model_free)))
 struct layer_entry *model_find(const struct model *m, const struct layer_inode *dir, const char *name, size_t len);
+/* A new inode, without a name yet; the first one is the root. NULL: no memory. */
+struct layer_inode *model_new(struct model *m);
 /* Removes the entry, and what is below it or has no other name. */
 void model_drop(struct model *m, struct layer_entry *e);
 /* New or changed entry; child NULL: whiteout. NULL: no memory. */

@@ -44,6 +44,44 @@ void open_layer_or_die(struct layer *l, const char *name, unsigned flags)
 		die("can't open sandbox %s: %s", name, strerror(-r));
 }
 
+void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, bool new)
+{
+	struct stat st;
+
+	if (new) {
+		if (!layer_name_ok(name))
+			die("\"%s\" is not a sandbox's name: letters, digits, '-', '_' and '.', at most 64", name);
+		int there = layer_open(l, name, 0, NULL);
+		layer_close(l);
+		if (there != -ENOENT)
+			die("%s: %s", name, strerror(there ? -there : EEXIST));
+	}
+	char *root = realpath(dir, NULL);
+
+	if (!root || stat(root, &st))
+		die("--root: %s: %m", dir);
+	struct layer_meta meta = {
+	    .root = root,
+	    .root_dev = st.st_dev,
+	    .root_ino = st.st_ino,
+	    .fakeroot = fakeroot,
+	    .host_uid = geteuid(),
+	    .host_gid = getegid(),
+	    .kuid = geteuid() ? 0 : launch_kuid(),
+	    .created = time(NULL),
+	};
+	int r = layer_open(l, name, LAYER_CREATE | LAYER_LOCK, &meta);
+	if (r == -EBUSY)
+		die("sandbox %s is in use: another run has it; see sandbox ls", name);
+	if (r)
+		die("can't open sandbox %s: %s", name, strerror(-r));
+	if (strcmp(l->meta.root, root))
+		die("sandbox %s was made on the root %s, not on %s", name, l->meta.root, root);
+	if (l->meta.fakeroot != fakeroot)
+		die("sandbox %s was made %s --fakeroot", name, l->meta.fakeroot ? "with" : "without");
+	free(root);
+}
+
 void load_model_or_die(struct model *m, const struct layer *l)
 {
 	int r = model_load(m, l->journalfd, -1);

@@ -32,6 +32,8 @@ int run_sandbox(struct launch_options *opt);
 
 /* cmd.c. Opens a layer or ends the process with a message. */
 void open_layer_or_die(struct layer *l, const char *name, unsigned flags);
+/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. Locked. */
+void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, bool new);
 /* The model of an open layer, or dies. */
 void load_model_or_die(struct model *m, const struct layer *l);
 /* Is path (without a leading slash) one of the n filters, below one, or (above) a parent of one? No filters: everything is. */

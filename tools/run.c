@@ -13,35 +13,6 @@
 #include <sys/random.h>
 #include <time.h>
 
-static void open_for_run(struct layer *l, const char *name, const struct launch_options *opt)
-{
-	struct stat st;
-	char *root = realpath(opt->root, NULL);
-
-	if (!root || stat(root, &st))
-		die("--root: %s: %m", opt->root);
-	struct layer_meta meta = {
-	    .root = root,
-	    .root_dev = st.st_dev,
-	    .root_ino = st.st_ino,
-	    .fakeroot = opt->fakeroot,
-	    .host_uid = geteuid(),
-	    .host_gid = getegid(),
-	    .kuid = geteuid() ? 0 : launch_kuid(),
-	    .created = time(NULL),
-	};
-	int r = layer_open(l, name, LAYER_CREATE | LAYER_LOCK, &meta);
-	if (r == -EBUSY)
-		die("sandbox %s is in use: another run has it; see sandbox ls", name);
-	if (r)
-		die("can't open sandbox %s: %s", name, strerror(-r));
-	if (strcmp(l->meta.root, root))
-		die("sandbox %s was made on the root %s, not on %s", name, l->meta.root, root);
-	if (l->meta.fakeroot != opt->fakeroot)
-		die("sandbox %s was made %s --fakeroot", name, l->meta.fakeroot ? "with" : "without");
-	free(root);
-}
-
 /* For ls: words that need it in quotes. */
 static void note_command(struct layer *l, char *const *argv)
 {
@@ -167,7 +138,7 @@ int run_sandbox(struct launch_options *opt)
 	if (k->name) {
 		if (!layer_name_ok(k->name))
 			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
-		open_for_run(&l, k->name, opt);
+		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, false);
 		return run_on(&l, opt);
 	}
 	bool may_keep = k->after > KEPT_DISCARD || (k->on_error != KEPT_DEFAULT && k->on_error != KEPT_DISCARD);
@@ -180,6 +151,6 @@ int run_sandbox(struct launch_options *opt)
 	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
 		die("getrandom: %m");
 	snprintf(tmp, sizeof(tmp), ".run-%016" PRIx64, v);
-	open_for_run(&l, tmp, opt);
+	create_layer_or_die(&l, tmp, opt->root, opt->fakeroot, false);
 	return finish(&l, k, run_on(&l, opt));
 }
