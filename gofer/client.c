@@ -216,12 +216,12 @@ static int name_arg(const char *name, struct wire_str *out)
 static int walk_part(struct gofer *g, const struct walk_req *q, struct gattr *attrs, unsigned *n, char *link,
 		     size_t link_size)
 {
-	struct conn *c;
+	struct conn *c = NULL;
 	struct walk_rep r;
 	int err = call_walk(g, q, &r, -1, NULL, &c);
 	if (err)
 		return err;
-	if (r.attrs.n > q->max || (r.link.len && r.link.len >= link_size)) {
+	if (r.attrs.n > q->max || (link_size && r.link.len >= link_size)) {
 		err = dead(g);
 	} else {
 		for (uint32_t k = 0; k < r.attrs.n; k++)
@@ -284,7 +284,7 @@ int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
 {
 	struct readdir_req q = {.export = export};
 	struct readdir_rep r;
-	struct conn *c;
+	struct conn *c = NULL;
 	bool go = true;
 	int err = path_arg(path, &q.path, NULL);
 	if (!err)
@@ -320,7 +320,7 @@ int gofer_getattrs(struct gofer *g, uint32_t export, const char *dir, const char
 	char list[WIRE_NAMES_MAX * (WIRE_NAME_MAX + 1)];
 	struct getattrs_req q = {.export = export, .count = n, .names = {list, 0}};
 	struct getattrs_rep r;
-	struct conn *c;
+	struct conn *c = NULL;
 	if (n > WIRE_NAMES_MAX)
 		return -EINVAL;
 	int err = path_arg(dir, &q.path, NULL);
@@ -394,7 +394,7 @@ ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const
 {
 	struct getxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
 	struct getxattr_rep r;
-	struct conn *c;
+	struct conn *c = NULL;
 	int err = path_arg(path, &q.path, NULL);
 	if (!err)
 		err = name_arg(name, &q.name);
@@ -407,7 +407,7 @@ ssize_t gofer_listxattr(struct gofer *g, uint32_t export, const char *path, char
 {
 	struct listxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
 	struct listxattr_rep r;
-	struct conn *c;
+	struct conn *c = NULL;
 	int err = path_arg(path, &q.path, NULL);
 	if (!err)
 		err = call_listxattr(g, &q, &r, -1, NULL, &c);

@@ -16,7 +16,7 @@
 void confine_supervisor(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* A sanitizer's runtime makes calls of its own choice: such a build is for tests and runs without this filter. */
 	return;
 #endif

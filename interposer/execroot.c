@@ -10,11 +10,14 @@
  * what contradicts them waits. An exec that fails in the kernel (EFAULT, E2BIG) never checks in: it's over when its thread makes another
  * call or is gone, which is looked at only while somebody waits.
  *
+ * A traced process gets copies of the program and its interpreter in place of the stub, for a debugger must find them mapped by the exec itself.
+ * They are of files that it may read, so that running one by a race tells nobody anything new.
+ *
  * The flight of a thread that wasn't the leader is left over: the exec gives the leader's id to the process. drop_dead_flights() finds it.
  *
  * Lock: mu, over everything here. The nodes mirror what is in exec-root.
  */
-#include "interposer/supervisor.h"
+#include "interposer/live.h"
 
 #include "base/log.h"
 
@@ -25,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -38,7 +42,8 @@
 struct flight {
 	UT_hash_handle hh;
 	pid_t tid;
-	struct node *node;
+	struct node *node, *interp; /* interp: of a copy, or NULL */
+	uint64_t copy;              /* inode of the program's copy: the exec is over when the process runs it */
 };
 /* Flights of threads that died on the way are looked for when there are more than this. */
 #define MANY_FLIGHTS 512
@@ -94,14 +99,6 @@ static void count_flight(struct node *n, int by)
 		n->in_flight += (unsigned)by;
 }
 
-static void drop_flight(struct flight *f)
-{
-	HASH_DEL(flights, f);
-	count_flight(f->node, -1);
-	free(f);
-	pthread_cond_broadcast(&landed);
-}
-
 static void remove_node(struct node *n)
 {
 	if (unlinkat(root_fd, n->path, n->dir ? AT_REMOVEDIR : 0))
@@ -113,6 +110,27 @@ static void remove_node(struct node *n)
 	if (parent)
 		parent->children--;
 	free(n);
+}
+
+static void release_flight(struct flight *f)
+{
+	struct node *const held[] = {f->node, f->interp};
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++) {
+		if (!held[i])
+			continue;
+		count_flight(held[i], -1);
+		/* A copy has done its work, and it can be big. */
+		if (f->copy && !held[i]->in_flight)
+			remove_node(held[i]);
+	}
+	free(f);
+	pthread_cond_broadcast(&landed);
+}
+
+static void drop_flight(struct flight *f)
+{
+	HASH_DEL(flights, f);
+	release_flight(f);
 }
 
 /* Removes n and everything below; nothing of it is in flight. */
@@ -147,20 +165,37 @@ static void evict(void)
 	}
 }
 
-static int write_private_stub(const char *path, uint64_t *ino)
+/* A file of this exec's own: a copy of source, or with -1 of the stub. */
+static int write_private(const char *path, int source, uint64_t *ino)
 {
-	struct stat st;
+	struct stat st, src;
 	AUTO_CLOSE int fd = openat(root_fd, path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0555);
-	size_t len = (size_t)(stub_image_end - stub_image);
 	if (fd < 0)
 		return -errno;
-	if (write(fd, stub_image, len) != (ssize_t)len || fstat(fd, &st))
-		return -ENOMEM;
+	int err = fstat(fd, &st) ? -errno : 0;
+	if (source < 0) {
+		size_t len = (size_t)(stub_image_end - stub_image);
+		if (!err && write(fd, stub_image, len) != (ssize_t)len)
+			err = -ENOMEM;
+	} else {
+		off_t at = 0;
+		/* Its size now: who appends meanwhile mustn't keep us here. */
+		if (!err && fstat(source, &src))
+			err = -errno;
+		while (!err && at < src.st_size) {
+			ssize_t n = sendfile(fd, source, &at, (size_t)(src.st_size - at));
+			if (n <= 0)
+				err = n ? -ENOMEM : -ENOEXEC;
+		}
+	}
+	if (err)
+		unlinkat(root_fd, path, 0);
 	*ino = st.st_ino;
-	return 0;
+	return err;
 }
 
-static int make_node(const char *path, struct node *parent, bool dir, bool private_, uint64_t *ino, struct node **out)
+static int make_node(const char *path, struct node *parent, bool dir, bool private_, int source, uint64_t *ino,
+		     struct node **out)
 {
 	size_t len = strlen(path);
 	struct node *n = calloc(1, sizeof *n + len + 1);
@@ -174,7 +209,7 @@ static int make_node(const char *path, struct node *parent, bool dir, bool priva
 	if (dir)
 		err = mkdirat(root_fd, path, 0755) ? -errno : 0;
 	else if (private_)
-		err = write_private_stub(path, ino);
+		err = write_private(path, source, ino);
 	else
 		err = linkat(stub_dir, "stub", root_fd, path, 0) ? -errno : 0;
 	if (err) {
@@ -190,12 +225,20 @@ static int make_node(const char *path, struct node *parent, bool dir, bool priva
 	return 0;
 }
 
+uint64_t execroot_running(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+	snprintf(path, sizeof path, "%d/exe", pid);
+	return fstatat(the_place.procfd, path, &st, 0) || st.st_dev != stub_dev ? 0 : st.st_ino;
+}
+
 static void drop_dead_flights(void)
 {
 	struct flight *f, *next;
 	HASH_ITER(hh, flights, f, next)
 	{
-		if (kill(f->tid, 0) && errno == ESRCH)
+		if ((kill(f->tid, 0) && errno == ESRCH) || (f->copy && execroot_running(f->tid) == f->copy))
 			drop_flight(f);
 	}
 }
@@ -241,7 +284,8 @@ static int wait_for_landing(struct timespec *until)
 }
 
 /* path's node as a directory (dir) or file. 1: something contradicting is in flight, wait. */
-static int want(const char *path, struct node *parent, bool dir, bool private_, uint64_t *ino, struct node **out)
+static int want(const char *path, struct node *parent, bool dir, bool private_, int source, uint64_t *ino,
+		struct node **out)
 {
 	struct node *n = find(path);
 	/* A private copy is for one exec only, and a directory or file of that name must make way. */
@@ -259,14 +303,14 @@ static int want(const char *path, struct node *parent, bool dir, bool private_, 
 			return 1;
 		remove_tree(n);
 	}
-	return make_node(path, parent, dir, private_, ino, out);
+	return make_node(path, parent, dir, private_, source, ino, out);
 }
 
 /*
  * One try. Every prefix that the string passes must exist as a directory, those that ".." leaves again included. The real working directory is
  * always "/", so a relative string starts there, too.
  */
-static int try_prepare(const char *name, bool private_, uint64_t *ino, struct node **out)
+static int try_prepare(const char *name, bool private_, int source, uint64_t *ino, struct node **out)
 {
 	char path[PATH_MAX + 1];
 	size_t len = 0;
@@ -302,7 +346,7 @@ static int try_prepare(const char *name, bool private_, uint64_t *ino, struct no
 		len += n;
 		path[len] = 0;
 		bool last = !*rest && p[n] != '/';
-		int r = want(path, node, !last, private_ && last, ino, &node);
+		int r = want(path, node, !last, private_ && last, source, ino, &node);
 		if (r)
 			return r;
 		p = rest;
@@ -313,11 +357,36 @@ static int try_prepare(const char *name, bool private_, uint64_t *ino, struct no
 	return 0;
 }
 
-int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino)
+/* mu is held, and let go while it waits. */
+static int prepare(struct call *c, const char *name, bool private_, int source, uint64_t *ino, struct node **out)
 {
-	struct node *n = NULL;
 	struct timespec until = {0};
-	struct flight *new = malloc(sizeof *new);
+	int r;
+	bool told = false;
+	while ((r = try_prepare(name, private_, source, ino, out)) == 1) {
+		if (!told) {
+			pthread_mutex_unlock(&mu);
+			live_may_block(c);
+			pthread_mutex_lock(&mu);
+			told = true;
+			continue;
+		}
+		if (live_interrupted(c))
+			return -ERESTARTSYS;
+		if ((r = wait_for_landing(&until)))
+			return r;
+	}
+	if (!r)
+		count_flight(*out, 1);
+	return r;
+}
+
+static int start_flight(struct call *c, const char *name, bool private_, int source, const char *interp, int interp_source,
+			uint64_t *ino)
+{
+	pid_t tid = c->pid;
+	struct flight *new = calloc(1, sizeof *new);
+	uint64_t unused;
 	if (!new)
 		return -ENOMEM;
 	pthread_mutex_lock(&mu);
@@ -328,19 +397,36 @@ int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_
 		drop_dead_flights();
 	if (HASH_COUNT(nodes) > MAX_NODES)
 		evict();
-	int r;
-	while ((r = try_prepare(name, private_, stub_ino, &n)) == 1)
-		if ((r = wait_for_landing(&until)))
-			break;
-	if (!r) {
-		*new = (struct flight){.tid = tid, .node = n};
-		HASH_ADD_INT(flights, tid, new);
-		count_flight(n, 1);
-	} else {
-		free(new);
+	new->tid = tid;
+	/* Known to nobody yet: while we wait the thread may die, and its number be another's. */
+	int r = prepare(c, name, private_, source, ino, &new->node);
+	if (r)
+		new->node = NULL;
+	new->copy = !r && source >= 0 ? *ino : 0;
+	if (!r && interp) {
+		r = prepare(c, interp, true, interp_source, &unused, &new->interp);
+		if (r)
+			new->interp = NULL;
 	}
+	old = flight_of(tid);
+	if (old)
+		drop_flight(old);
+	if (r)
+		release_flight(new);
+	else
+		HASH_ADD_INT(flights, tid, new);
 	pthread_mutex_unlock(&mu);
 	return r;
+}
+
+int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
+{
+	return start_flight(c, name, private_, -1, NULL, -1, stub_ino);
+}
+
+int execroot_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	return start_flight(c, name, true, exe, interp, interp_fd, ino);
 }
 
 void execroot_done(pid_t pid)

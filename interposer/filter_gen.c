@@ -233,7 +233,7 @@ static const int supervisor_calls[] = {
     SYS_clock_gettime, SYS_gettimeofday, SYS_getrandom, SYS_sysinfo, SYS_uname, SYS_getrusage, SYS_getpid, SYS_gettid,
     SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
     SYS_poll, SYS_ppoll, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_restart_syscall,
-    SYS_kill, SYS_tgkill, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid,
+    SYS_kill, SYS_tgkill, SYS_tkill, SYS_setfsuid, SYS_exit, SYS_exit_group, SYS_wait4, SYS_waitid,
     SYS_process_vm_readv, SYS_process_vm_writev, SYS_prlimit64, SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, SYS_getsid, SYS_getpgid, SYS_inotify_add_watch, SYS_inotify_rm_watch, SYS_tee,
     /* The gofer's sockets, and calls on duplicates of tracees' sockets. */
     SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_connect, SYS_bind, SYS_accept4, SYS_getsockname, SYS_getpeername,

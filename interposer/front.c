@@ -280,6 +280,9 @@ static void receive(struct loop *l)
 		case FRONT_EXITED:
 			l->status = WIFSIGNALED(m.status) ? 128 + WTERMSIG(m.status) : WEXITSTATUS(m.status);
 			l->done = true;
+			/* All tracees are dead and reaped. What is left is the kernel's dismantling of namespaces in the supervisor's
+			 * exit, milliseconds that nobody need wait for. */
+			l->ended = true;
 			break;
 		case FRONT_FAILED:
 			l->status = m.status;

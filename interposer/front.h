@@ -20,6 +20,7 @@ enum front_event {
 	FRONT_EXITED,      /* supervisor: the command ended; status: wait status */
 	FRONT_FAILED,      /* supervisor: could not start it; status: exit status (125, 126, 127); said on stderr already */
 	FRONT_SIGNAL,      /* to the supervisor: status is a signal for the command's process group */
+	FRONT_PTY,         /* supervisor, first of all where the front has a terminal: comes with master and slave */
 	FRONT_CONTINUE,    /* to the supervisor: SIGCONT to the command's foreground process group */
 };
 struct front_msg {
@@ -36,8 +37,11 @@ struct front {
 	 * parts may use the terminal too. It gets the terminal when it's stopped by SIGTTIN or SIGTTOU. For struct init_config. */
 	bool background;
 };
-/* Looks at descriptors 0, 1, 2; opens a pty pair if needed, with the terminal's size and modes. 0 or -errno. */
+/* Looks at descriptors 0, 1, 2; tty is -1 afterwards if the command needs no pseudo terminal. 0 or -errno. */
 int front_open(struct front *f) MUST_CHECK;
+/* Makes master and slave, with the terminal's size and modes, in the devpts instance whose root directory is devpts: the supervisor does it, in the
+ * sandbox's own, so that the command finds its terminal's name, and sends the master to the front. 0 or -errno. */
+int front_make_pty(struct front *f, int devpts) MUST_CHECK;
 /* Runs until the supervisor's process has ended: returns the status to exit with. ctl: the socket pair's end. Restores the
  * terminal on every way out, signals included. If the supervisor dies without a word: message, 125. Doesn't reap the supervisor;
  * closes none of the descriptors it's given, and keeps f's slave open: so the master has no end that comes and goes.

@@ -62,8 +62,6 @@ static bool is_pipe(int fd)
 
 int front_open(struct front *f)
 {
-	struct termios modes;
-	struct winsize size;
 	int ours = -1;
 
 	*f = (struct front){.slave = -1, .master = -1, .tty = -1};
@@ -74,14 +72,25 @@ int front_open(struct front *f)
 	}
 	if (ours < 0)
 		return 0;
+	f->tty = move_up(open_tty(ours));
+	if (f->tty < 0)
+		return f->tty;
+	f->background = !front_tty_foreground(f->tty);
+	for (int i = 0; i < 3; i++)
+		f->background |= is_pipe(i);
+	return 0;
+}
 
-	AUTO_CLOSE int tty = move_up(open_tty(ours));
-	if (tty < 0)
-		return tty;
-	AUTO_CLOSE int master = move_up(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+int front_make_pty(struct front *f, int devpts)
+{
+	struct termios modes;
+	struct winsize size;
+	int unlock = 0;
+
+	AUTO_CLOSE int master = move_up(openat(devpts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
 	if (master < 0)
 		return -errno;
-	if (unlockpt(master) < 0)
+	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return -errno;
 	/* By name it could be another devpts' terminal. */
 	AUTO_CLOSE int slave = move_up(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -89,15 +98,10 @@ int front_open(struct front *f)
 		return -errno;
 	if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return -errno;
-	if (tcgetattr(tty, &modes) < 0 || tcsetattr(slave, TCSANOW, &modes) < 0)
+	if (tcgetattr(f->tty, &modes) < 0 || tcsetattr(slave, TCSANOW, &modes) < 0)
 		return -errno;
-	if (!ioctl(tty, TIOCGWINSZ, &size))
+	if (!ioctl(f->tty, TIOCGWINSZ, &size))
 		ioctl(master, TIOCSWINSZ, &size);
-
-	f->background = !front_tty_foreground(tty);
-	for (int i = 0; i < 3; i++)
-		f->background |= is_pipe(i);
-	f->tty = take_fd(&tty);
 	f->master = take_fd(&master);
 	f->slave = take_fd(&slave);
 	return 0;

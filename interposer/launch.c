@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "gofer/gofer.h"
+#include "interposer/fdpass.h"
 #include "interposer/front.h"
 #include "interposer/init.h"
 #include "interposer/supervisor.h"
@@ -66,45 +67,6 @@ static bool have_cap(int cap)
 	return d[cap / 32].effective & (1U << (cap % 32));
 }
 
-static int send_fds(int sock, const int *fds, int n, const void *data, size_t len)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int) * 64)];
-		struct cmsghdr align;
-	} u = {0};
-	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-	if (n) {
-		m.msg_control = u.buf;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)n);
-		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)n);
-	}
-	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
-static int recv_fd(int sock, void *data, size_t len)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} u = {0};
-	struct iovec iov = {.iov_base = data, .iov_len = len};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};
-	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
-	if (r <= 0)
-		return r ? -errno : -EPIPE;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_type != SCM_RIGHTS)
-		return -ENODATA;
-	int fd;
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
-}
-
 /* What is exported: the root, then the binds. */
 struct export_request {
 	const char *path;
@@ -138,7 +100,7 @@ static _Noreturn void export_helper(int sock, const struct export_request *req, 
 	for (unsigned i = 0; i < n; i++) {
 		int fd = -1;
 		open_export_or_die(&req[i], &fd);
-		if (send_fds(sock, &fd, 1, "", 1))
+		if (fdpass_send(sock, &fd, 1, "", 1))
 			_exit(125);
 		close(fd);
 	}
@@ -168,11 +130,12 @@ static void open_exports(const struct export_request *req, unsigned n, struct go
 			open_export_or_die(&req[i], &out[i].rootfd);
 		} else {
 			char byte;
-			out[i].rootfd = recv_fd(sv[0], &byte, 1);
-			if (out[i].rootfd < 0) {
+			int fds[FDPASS_MAX];
+			if (fdpass_recv(sv[0], fds, &byte, 1) != 1) {
 				waitpid(helper, NULL, 0); /* it said why */
 				_exit(125);
 			}
+			out[i].rootfd = fds[0];
 		}
 	}
 	if (!privileged) {
@@ -202,14 +165,14 @@ static void close_others(int *keep, unsigned n)
 	syscall(SYS_close_range, from, ~0U, 0);
 }
 
-static pid_t start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
+static void start_gofer(const struct gofer_export *exports, unsigned n, const int *socks)
 {
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
 	if (pid)
-		return pid;
+		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(125);
@@ -269,6 +232,22 @@ static void write_maps(pid_t pid, bool privileged, uid_t kuid, gid_t kgid, struc
 	write_file(path, map);
 }
 
+/* The pseudo terminal that the supervisor has made for us: 0, or the status to exit with. */
+static int take_pty(struct front *front, int ctl)
+{
+	struct front_msg m = {0};
+	int fds[FDPASS_MAX];
+	int n = fdpass_recv(ctl, fds, &m, sizeof m);
+	if (n == 2 && m.event == FRONT_PTY) {
+		front->master = fds[0];
+		front->slave = fds[1];
+		return 0;
+	}
+	if (!(n == 0 && m.event == FRONT_FAILED)) /* else it said why */
+		log_msg("the supervisor died before the command began");
+	return 125;
+}
+
 int sandbox_run(const struct launch_options *opt)
 {
 	struct init_config init = {.argv = opt->argv, .env = opt->env};
@@ -284,7 +263,6 @@ int sandbox_run(const struct launch_options *opt)
 	int err = front_open(&front);
 	if (err)
 		die("can't set up a terminal: %s", strerror(-err));
-	init.slave = front.slave;
 	memcpy(init.use_pty, front.use_pty, sizeof init.use_pty);
 	init.background = front.background;
 
@@ -322,7 +300,7 @@ int sandbox_run(const struct launch_options *opt)
 		client[i] = sv[0];
 		server[i] = sv[1];
 	}
-	pid_t gofer = start_gofer(exports, n, server);
+	start_gofer(exports, n, server);
 	for (unsigned i = 0; i < n; i++)
 		close(exports[i].rootfd);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
@@ -342,7 +320,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .ctl = ctl[1],
 	    .gofer_socks = client,
 	    .n_gofer_socks = GOFER_CONNECTIONS,
-	    .tty_slave = front.slave,
+	    .front = &front,
 	    .init = &init,
 	    .maps_ready = ready[0],
 	    .two_ids = privileged,
@@ -369,8 +347,6 @@ int sandbox_run(const struct launch_options *opt)
 	if (sup == 0) {
 		close(ctl[0]);
 		close(ready[1]);
-		if (front.master >= 0)
-			close(front.master);
 		bool two;
 		if (read(ready[0], &two, sizeof two) != sizeof two)
 			_exit(125);
@@ -388,8 +364,9 @@ int sandbox_run(const struct launch_options *opt)
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
-	int status = front_run(&front, ctl[0], sup);
-	/* The supervisor has ended, so the gofer's connections have, too. */
-	waitpid(gofer, NULL, 0);
-	return status;
+	int failed = front.tty >= 0 ? take_pty(&front, ctl[0]) : 0;
+	if (failed)
+		return failed;
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet. */
+	return front_run(&front, ctl[0], sup);
 }

@@ -15,7 +15,8 @@
 /* One a worker thread; its call is the one being handled. */
 struct live {
 	struct call call;
-	bool handed_over; /* live_may_block() was called for this call: another thread has our place */
+	bool handed_over; /* live_may_block() was called for this call: another thread has our place... */
+	atomic_bool refused; /* ...but there was none left: the call must not block */
 	pid_t guest_tgid, guest_tid; /* 0: not asked yet */
 	bool narrowed;      /* the thread's affinity is our CPU for the moment, and was affinity */
 	cpu_set_t affinity;

@@ -33,8 +33,8 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #endif
 
-/* A tracee can keep this many calls blocked at once (FIFO opens, locks, connects); the next one fails with ENOMEM by its own fault
- * and hurts this sandbox alone. */
+/* A tracee can keep one less than this many calls blocked at once (FIFO opens, locks, connects). The last thread must stay free to answer
+ * others (and kill(2), which may be what unblocks): a call that would block it fails with ENOMEM. */
 #define MAX_THREADS 256
 
 static int listener = -1;
@@ -139,7 +139,7 @@ static void *monitor(void *arg)
 			pthread_cond_wait(&blocked.some, &blocked.mu);
 		}
 		for (struct live *l = blocked.head; l; l = l->next)
-			if (!notify_id_valid(l->call.id) || remote_signal_pending(l->call.pid))
+			if (l->refused || !notify_id_valid(l->call.id) || remote_signal_pending(l->call.pid))
 				pthread_kill(l->thread, SIGUSR1);
 		pthread_mutex_unlock(&blocked.mu);
 		struct timespec ts = {0, wait_ms * 1000000};
@@ -157,6 +157,7 @@ void live_may_block(struct call *c)
 		return;
 	l->handed_over = true;
 	l->thread = pthread_self();
+	remote_thread_idle();
 	pthread_mutex_lock(&blocked.mu);
 	l->next = blocked.head;
 	l->prev = &blocked.head;
@@ -172,6 +173,10 @@ void live_may_block(struct call *c)
 	pthread_mutex_lock(&pool.mu);
 	pool.active--;
 	refill_locked();
+	if (!pool.active) {
+		l->refused = true;
+		pool.active++;
+	}
 	pthread_mutex_unlock(&pool.mu);
 }
 
@@ -191,6 +196,7 @@ static void rejoin(void)
 	if (pool.active < pool.target) {
 		pool.active++;
 	} else {
+		remote_thread_idle();
 		pool.parked++;
 		while (!pool.granted)
 			pthread_cond_wait(&pool.wake, &pool.mu);
@@ -202,7 +208,7 @@ static void rejoin(void)
 
 bool live_interrupted(struct call *c)
 {
-	return !notify_id_valid(c->id) || remote_signal_pending(c->pid);
+	return container_of(c, struct live, call)->refused || !notify_id_valid(c->id) || remote_signal_pending(c->pid);
 }
 
 bool live_is_init(struct call *c)
@@ -219,6 +225,17 @@ void live_init_report(struct call *c, int wstatus)
 	} else {
 		exit_status = wstatus;
 	}
+}
+
+/*
+ * The command's process is about to execute the command: it leads its group and has its signals as the caller had them, so from now on it can
+ * be given those that the front has kept.
+ */
+static void command_starts(pid_t pid)
+{
+	struct front_msg m = {FRONT_STARTED, 0};
+	command_pid = pid;
+	(void)!send(ctl, &m, sizeof m, MSG_NOSIGNAL);
 }
 
 static void send_reply(struct seccomp_notif_resp *resp)
@@ -283,6 +300,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	};
 	memcpy(c->args, req->data.args, sizeof c->args);
 	l->handed_over = false;
+	l->refused = false;
 	l->narrowed = false;
 	l->guest_tgid = 0;
 	*resp = (struct seccomp_notif_resp){.id = req->id};
@@ -303,11 +321,13 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && !live_is_init(c))
-		command_pid = c->pid;
+	if (unlikely(!command_pid) && c->nr == SYS_execve && !live_is_init(c))
+		command_starts(c->pid);
 	int64_t r = kernel_call(c);
 	if (l->handed_over)
 		unblock(l);
+	if (l->refused && r == -ERESTARTSYS)
+		r = -ENOMEM;
 	if (r == CALL_CONTINUE) {
 		if (c->nr == SYS_sched_setaffinity)
 			atomic_store(&affinity_changed, true);
@@ -446,7 +466,7 @@ static void *worker(void *arg)
 		send_reply(resp);
 		if ((l->stats.calls & 0xff) == 0 || exit_status != -1)
 			live_flush_stats(l);
-		if (l->handed_over) {
+		if (l->handed_over && !l->refused) {
 			take_slot(l, false);
 			rejoin();
 		}

@@ -18,7 +18,9 @@
 #include "interposer/supervisor.h"
 
 #include "base/log.h"
+#include "interposer/fdpass.h"
 #include "interposer/filter.h"
+#include "interposer/front.h"
 #include "interposer/init.h"
 #include "kernel/exec.h"
 
@@ -97,7 +99,8 @@ static void mount_workspace(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
 		if (lstat(places[i], &st) || !S_ISDIR(st.st_mode))
 			continue;
-		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
+		/* The size bounds what copies of programs for debuggers take, running ones included. */
+		mount_or_die("sandbox", places[i], "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0,size=512m");
 		if (chdir(places[i]))
 			die("chdir %s: %s", places[i], strerror(errno));
 		return;
@@ -225,7 +228,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
-	close_own_descriptors(procfd, sock, args->tty_slave); /* procfd included */
+	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
 	int listener = filter_install_tracee(args->opt->keep != NULL);
 	if (listener < 0)
@@ -327,8 +330,46 @@ static void open_layer(const struct supervisor_args *args, struct place *p)
 	close(args->keepfd);
 }
 
+/*
+ * With the host's network its abstract sockets would be in reach, many of which lead to root's or the user's own session. Landlock's scope
+ * closes that for connect and sendmsg alike. It is entered here and not by init: the supervisor connects for the tracees, and a listener of
+ * theirs is in its scope only if both are in one domain. A domain of scopes alone restricts no mount and no ptrace between us.
+ */
+static void scope_abstract_sockets(void)
+{
+	/* struct landlock_ruleset_attr and its flag of 6.12 (ABI 6) */
+	struct {
+		uint64_t handled_access_fs, handled_access_net, scoped;
+	} attr = {.scoped = 1U /* LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET */};
+	AUTO_CLOSE int fd = (int)syscall(444 /* landlock_create_ruleset */, &attr, sizeof attr, 0);
+
+	if (fd < 0 || syscall(446 /* landlock_restrict_self */, fd, 0))
+		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract sockets in reach");
+}
+
+/* The command's terminal, in the sandbox's devpts; the front gets both ends (it keeps the slave, so that the master never sees a hang-up
+ * between two programs), init the slave. */
+static void make_pty(const struct supervisor_args *args, const struct place *p)
+{
+	struct front_msg m = {FRONT_PTY, 0};
+	struct front *f = args->front;
+	args->init->slave = -1;
+	if (f->tty < 0)
+		return;
+	int err = front_make_pty(f, p->devptsfd);
+	if (err)
+		die("can't make a terminal: %s", strerror(-err));
+	int fds[] = {f->master, f->slave};
+	if (fdpass_send(args->ctl, fds, 2, &m, sizeof m))
+		_exit(125);
+	close(take_fd(&f->master));
+	args->init->slave = f->slave;
+}
+
 void place_prepare(const struct supervisor_args *args, struct place *p)
 {
+	if (args->opt->net_host)
+		scope_abstract_sockets();
 	mount_or_die(NULL, "/", NULL, MS_REC_ | MS_PRIVATE_, NULL);
 	p->procfd = fix_number(new_procfs());
 	p->dev_null = open_or_die("/dev/null", O_PATH);
@@ -355,6 +396,7 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 		open_layer(args, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");
 	p->devptsfd = fix_number(open_or_die("pts", O_RDONLY | O_DIRECTORY));
+	make_pty(args, p);
 	start_init(args, p);
 	p->guest_procfd = fix_number(take_from_init(p, "procfs"));
 	reply_to_init(p);

@@ -2,6 +2,7 @@
 /* proc_ops.c - how vfs/'s /proc looks into live processes: struct vfs_proc_ops. pids here are the tracees' own. */
 #include "interposer/live.h"
 
+#include "kernel/pending.h"
 #include "kernel/task.h"
 
 #include <sys/resource.h>
@@ -20,6 +21,14 @@ static int task_info(pid_t guest, struct vfs_task_info *out)
 	if (!r)
 		return -ESRCH;
 	task_info_fill(r, out);
+	/* A debugger asks at the exec's stop, before the process has made a call that settles it. */
+	if (r->pending && r->pending->copied && execroot_running(remote_host_pid(guest)) == r->pending->stub_ino) {
+		path_put(&out->exe);
+		out->exe = r->pending->path;
+		path_get(&out->exe);
+		out->cmdline_prefix = NULL;
+		out->cmdline_prefix_len = 0;
+	}
 	record_put(r);
 	return 0;
 }

@@ -32,6 +32,8 @@
 
 /* execs under way that hold descriptors: so many are leftovers of failed ones. */
 #define MANY_PENDING 128
+/* And so much of groups in records that may have become useless. */
+#define MANY_GROUP_BYTES ((size_t)16 << 20)
 
 #define PIDFD_SLOTS 32
 static __thread struct {
@@ -40,6 +42,7 @@ static __thread struct {
 } pidfds[PIDFD_SLOTS];
 /* How long a thread number can't have been given to another thread. */
 static int64_t reuse_ns;
+static bool thread_pidfds; /* PIDFD_THREAD exists */
 static int pidns_fd = -1; /* of the tracees; -1: the ioctls above don't exist here */
 
 void remote_thread_init(void)
@@ -48,9 +51,19 @@ void remote_thread_init(void)
 		pidfds[i].fd = -1;
 }
 
+void remote_thread_idle(void)
+{
+	for (unsigned i = 0; i < PIDFD_SLOTS; i++) {
+		close_fd_(&pidfds[i].fd);
+		pidfds[i].fd = -1;
+	}
+}
+
 void remote_init(void)
 {
 	char path[64];
+	AUTO_CLOSE int probe = (int)syscall(SYS_pidfd_open, the_place.init_pid, PIDFD_THREAD_);
+	thread_pidfds = probe >= 0;
 	snprintf(path, sizeof path, "%d/ns/pid", the_place.init_pid);
 	pidns_fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
 	if (pidns_fd >= 0 && ioctl(pidns_fd, NS_GET_PID_IN_PIDNS, the_place.init_pid) != 1)
@@ -124,6 +137,11 @@ static int pidfd_of(pid_t tid)
 			break;
 	fclose(f);
 	return tgid > 0 ? (int)syscall(SYS_pidfd_open, tgid, 0) : -1;
+}
+
+static bool live_thread_fds(struct call *c)
+{
+	return thread_pidfds;
 }
 
 static int live_get_fd(struct call *c, int fd)
@@ -202,20 +220,29 @@ static struct record *live_current(struct call *c)
 	return live_record(c->pid);
 }
 
+static DIR *live_list; /* for each_live(), guarded by task_lock() */
+
 static void each_live(void (*mark)(uint64_t id, void *arg), void *arg)
 {
-	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!d)
-		die("can't list processes: %s", strerror(errno));
 	struct dirent *e;
-	while ((e = readdir(d))) {
+	while ((e = readdir(live_list))) {
 		uint64_t lim[2];
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid > 1 && !syscall(SYS_prlimit64, pid, RLIMIT_LOCKS, NULL, lim))
 			mark(lim[0], arg);
 	}
-	closedir(d);
+}
+
+/* Without a descriptor or memory for the list nothing is collected: what isn't seen would count as dead. */
+static void collect(void)
+{
+	AUTO_CLOSE int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	live_list = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!live_list)
+		return;
+	take_fd(&fd);
+	record_collect(each_live);
+	closedir(take_ptr(live_list));
 }
 
 static int live_set_record(struct call *c, struct record *next, bool privileged)
@@ -229,8 +256,12 @@ static int live_set_record(struct call *c, struct record *next, bool privileged)
 	/* After the change: what was read before it must not be kept. */
 	atomic_fetch_add(&record_epoch, 1);
 	/* The caller holds task_lock(): no process changes its record now, and a child that is born has a parent's. */
-	if (record_count() > collect_at || pending_count() > MANY_PENDING) {
-		record_collect(each_live);
+	/* Groups are what a record can be large by: 256 KiB. */
+	static size_t group_bytes;
+	group_bytes += (size_t)next->cred->ngroups * sizeof(gid_t);
+	if (record_count() > collect_at || pending_count() > MANY_PENDING || group_bytes > MANY_GROUP_BYTES) {
+		group_bytes = 0;
+		collect();
 		collect_at = MAX(2 * record_count(), (size_t)4096);
 	}
 	return 0;
@@ -334,6 +365,26 @@ static pid_t live_pidfd_pid(struct call *c, int fd)
 	return pid > 0 ? pid : -ESRCH;
 }
 
+static int live_get_fd_of(struct call *c, pid_t guest, int fd)
+{
+	pid_t pid = remote_host_pid(guest);
+	AUTO_CLOSE int pidfd = pid > 0 ? pidfd_of(pid) : -1;
+	if (pidfd < 0)
+		return -ESRCH;
+	int r = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	return r < 0 ? -errno : r;
+}
+
+static int live_access_of(struct call *c, pid_t guest, bool write, uint64_t addr, void *buf, size_t len)
+{
+	pid_t pid = remote_host_pid(guest);
+	struct iovec l = {buf, len}, r = {(void *)(uintptr_t)addr, len};
+	if (pid <= 0)
+		return -ESRCH;
+	ssize_t n = write ? process_vm_writev(pid, &l, 1, &r, 1, 0) : process_vm_readv(pid, &l, 1, &r, 1, 0);
+	return n == (ssize_t)len ? 0 : n < 0 && errno == ESRCH ? -ESRCH : -EFAULT;
+}
+
 static int live_fd_cloexec(struct call *c, int fd)
 {
 	char path[64], buf[1024];
@@ -352,6 +403,12 @@ static bool live_traced(struct call *c)
 		return true;
 	char *line = strstr(buf, "TracerPid:\t");
 	return !line || strtol(line + 11, NULL, 10) != 0;
+}
+
+static void live_raise(struct call *c, int sig)
+{
+	/* No group is named: the thread waits for us, so its number is still its own. */
+	syscall(SYS_tkill, c->pid, sig);
 }
 
 static pid_t live_host_pid(struct call *c, pid_t guest)
@@ -397,7 +454,7 @@ bool remote_signal_pending(pid_t pid)
 
 static int live_exec_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino)
 {
-	return execroot_prepare(name, c->pid, private_, stub_ino);
+	return execroot_prepare(c, name, private_, stub_ino);
 }
 
 static void live_exec_done(struct call *c, const char *name)
@@ -405,12 +462,14 @@ static void live_exec_done(struct call *c, const char *name)
 	execroot_done(c->pid);
 }
 
+static int live_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	return execroot_copy(c, name, exe, interp, interp_fd, ino);
+}
+
 static uint64_t live_exec_running(struct call *c)
 {
-	char path[64];
-	struct stat st;
-	snprintf(path, sizeof path, "%d/exe", c->pid);
-	return fstatat(the_place.procfd, path, &st, 0) ? 0 : st.st_ino;
+	return execroot_running(c->pid);
 }
 
 const struct host_ops live_ops = {
@@ -424,14 +483,19 @@ const struct host_ops live_ops = {
     .guest_pids = live_guest_pids,
     .guest_pid = live_guest_pid,
     .pidfd_pid = live_pidfd_pid,
+    .get_fd_of = live_get_fd_of,
+    .access_of = live_access_of,
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
+    .raise = live_raise,
+    .thread_fds = live_thread_fds,
     .host_pid = live_host_pid,
     .rlimit = live_rlimit,
     .record_of = live_record_of,
     .may_block = live_may_block,
     .interrupted = live_interrupted,
     .exec_prepare = live_exec_prepare,
+    .exec_copy = live_exec_copy,
     .exec_running = live_exec_running,
     .exec_done = live_exec_done,
     .is_init = live_is_init,

@@ -48,7 +48,12 @@ static void take_ids(const struct supervisor_args *args)
 {
 	if (args->setgroups && setgroups(0, NULL))
 		die("setgroups: %s", strerror(errno));
-	if (setresgid(0, 0, 0) || setresuid(0, 0, 0))
+	/*
+	 * The tracees' uid as the saved one, which a thread may take as its fsuid without a capability (vfs/procfs.c): files of proc that only a
+	 * process's user may open are opened that way. It gives tracees no hold on us: ptrace compares all our ids, and signals need a number of
+	 * ours, which their PID namespace lacks. To have their uid altogether would give up the host's separation of the two.
+	 */
+	if (setresgid(0, 0, 0) || setresuid(0, 0, args->two_ids ? 1 : 0))
 		die("can't take on the supervisor's id: %s", strerror(errno));
 	/* After the ids: changing them clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -284,8 +289,8 @@ void supervisor_main(const struct supervisor_args *args)
 	/* Only init has use for what the user passed in; 2 stays for messages. */
 	close(0);
 	close(1);
-	if (args->tty_slave >= 0)
-		close(args->tty_slave);
+	close_fd_(&args->front->slave);
+	close_fd_(&args->front->tty);
 	place_leave(&the_place);
 
 	struct gofer *gofer;

@@ -13,6 +13,7 @@
 
 struct gofer;
 struct call;
+struct front;
 struct init_config;
 
 /* Descriptors and ids that place.c prepared while the supervisor still had a root and capabilities. */
@@ -48,8 +49,8 @@ struct supervisor_args {
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
 	int keepfd;      /* data directory of a kept layer as a mount of its own, or -1 */
-	int tty_slave;   /* init's; closed by the supervisor itself */
-	const struct init_config *init; /* signals and terminal; argv and env filled in, too */
+	struct front *front; /* our copy: place.c makes the pseudo terminal */
+	struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */
 	bool two_ids;    /* our user namespace maps a second id for the tracees */
 	bool setgroups;  /* setgroups(2) is allowed in it */
@@ -98,6 +99,8 @@ extern const struct host_ops live_ops;
 /* SigPnd|ShdPnd without SigBlk of a thread: a signal will be delivered once its call returns. */
 bool remote_signal_pending(pid_t pid);
 void remote_thread_init(void);
+/* Gives back what the thread keeps for faster calls: it's about to wait, and hundreds may. */
+void remote_thread_idle(void);
 void remote_init(void);
 /* Tells vfs/ how to look into processes (struct vfs_proc_ops). */
 void remote_register_proc_ops(void);
@@ -106,7 +109,12 @@ pid_t remote_host_pid(pid_t guest);
 
 /* execroot.c */
 int execroot_init(int exec_rw, int exec_stub) MUST_CHECK;
-int execroot_prepare(const char *name, pid_t tid, bool private_, uint64_t *stub_ino) MUST_CHECK;
+/* c: told by live_may_block() before anything is waited for, since what lands needs threads that take its check-in. */
+int execroot_prepare(struct call *c, const char *name, bool private_, uint64_t *stub_ino) MUST_CHECK;
+/* The same with copies of a program and, if interp isn't NULL, of its interpreter under that name. *ino: of the program's. */
+int execroot_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino) MUST_CHECK;
+/* Inode of the file in exec-root that the process runs, or 0. */
+uint64_t execroot_running(pid_t pid);
 void execroot_done(pid_t pid);
 /* True while an exec waits for a name: then each call's thread must be told to execroot_called(). */
 extern atomic_bool execroot_waiting;

@@ -86,7 +86,20 @@ int call_target(struct call *c, int dirarg, const char *name, int atflags, struc
 		if (r < 0)
 			return r;
 	}
-	return vfs_resolve(&c->ctx, base.dentry ? &base : NULL, name, atflags, &t->path);
+	r = vfs_resolve(&c->ctx, base.dentry ? &base : NULL, name, atflags, &t->path);
+	if (r < 0 || (atflags & AT_SYMLINK_NOFOLLOW))
+		return r;
+	r = vfs_magic_fd(&c->ctx, &t->path);
+	if (r == -ENOENT)
+		return 0;
+	path_put(&t->path);
+	if (r < 0)
+		return r;
+	t->hostfd = r;
+	r = vfs_identify(t->hostfd, &t->file);
+	if (r < 0)
+		call_target_put(t);
+	return MIN(r, 0);
 }
 
 void call_target_put(struct call_target *t)

@@ -45,6 +45,8 @@ struct host_ops {
 	/* execve: makes the literal string name an executable stub in exec-root. private_: a fresh copy, its inode in *stub_ino.
 	 * 0 or -errno. busy names wait inside. */
 	int (*exec_prepare)(struct call *c, const char *name, bool private_, uint64_t *stub_ino);
+	/* The same for a process that is traced: copies of program and interpreter (NULL: none) go by these names. */
+	int (*exec_copy)(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino);
 	/* Inode of the file the process runs now, for the check-in of a private stub. 0: unknown. */
 	uint64_t (*exec_running)(struct call *c);
 	/* The exec named by name has checked in or was replaced. */
@@ -56,10 +58,18 @@ struct host_ops {
 	pid_t (*guest_pid)(struct call *c, pid_t host);
 	/* The process that the caller's descriptor, a pidfd, stands for, as the tracees number it; -EBADF, -ESRCH. */
 	pid_t (*pidfd_pid)(struct call *c, int fd);
+	/* Duplicate of a guest process's descriptor (close it), -EBADF, -ESRCH. */
+	int (*get_fd_of)(struct call *c, pid_t guest, int fd);
+	/* read or write of a guest process's memory: 0, -EFAULT, -ESRCH. */
+	int (*access_of)(struct call *c, pid_t guest, bool write, uint64_t addr, void *buf, size_t len);
 	/* Close-on-exec of the caller's descriptor: 0, 1 or -EBADF. */
 	int (*fd_cloexec)(struct call *c, int fd);
 	/* Is the caller ptraced by another tracee? Then exec gives no privilege. */
 	bool (*traced)(struct call *c);
+	/* Can get_fd tell the descriptors of a thread from those of its process's leader? */
+	bool (*thread_fds)(struct call *c);
+	/* Sends the calling thread a signal, which it takes when the call returns. */
+	void (*raise)(struct call *c, int sig);
 	/* init's report of a stopped (WIFSTOPPED) or finished command: the wait status. */
 	void (*init_report)(struct call *c, int wstatus);
 };

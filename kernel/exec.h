@@ -10,6 +10,10 @@
 
 #include <stdint.h>
 
+struct call;
+/* Before a call of a process whose pending exec is by a copy (pending.h): the exec takes effect if it has happened. */
+void exec_settle(struct call *c);
+
 #define EXEC_CHECKIN_MAGIC UINT64_C(0x5afe5742c0de0001)
 #define EXEC_PLAN_MAX      8192
 /* Five scripts in a row, each with an argument, and the innermost script's name. */
@@ -22,6 +26,9 @@ struct exec_plan {
 	uint32_t uid, euid, gid, egid;
 	uint32_t secure;     /* AT_SECURE */
 	uint32_t exec_stack; /* the stack is to be executable */
+	/* So far below the stack pointer the stack is to be grown at once: results that we write into the process (process_vm_writev(2)) don't
+	 * grow it since Linux 6.5, where the kernel's own writes would. */
+	uint32_t stack;
 	/* A script: the first drop_argv words of argv are replaced by n_prefix words. */
 	uint32_t drop_argv;
 	uint32_t n_prefix;

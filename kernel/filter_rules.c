@@ -9,6 +9,7 @@
 #include "kernel/filter_rules.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/netlink.h>
@@ -65,6 +66,13 @@
 /* Options from 64 on are those of netfilter's tables (IPT_SO_SET_REPLACE...). */
 #define OPTIONS_BELOW_64(level) ALLOW2(setsockopt, EQ(1, level), MASKED(2, ~63U, 0))
 
+#define NO_POINTER(name, n)                                                           \
+	{                                                                             \
+		.nr = SYS_##name, .action = FILTER_ALLOW, .n_conds = 1, .conds = {    \
+			{.arg = n, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0}   \
+		}                                                                     \
+	}
+
 #define CLONE_REFUSED                                                                                                \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | \
 	 CLONE_PARENT)
@@ -87,15 +95,12 @@ const struct filter_rule filter_rules[] = {
     ALWAYS(mq_getsetattr),
     ALWAYS(adjtimex),
     ALWAYS(clock_adjtime),
-    ALWAYS(accept),
-    ALWAYS(accept4),
-    ALWAYS(recvfrom),
     ALWAYS(sendmsg),
     ALWAYS(recvmsg),
     ALWAYS(sendmmsg),
     ALWAYS(recvmmsg),
     ALWAYS(pidfd_open),
-    ALWAYS(close_range),
+    ALLOW1(close_range, MASKED(2, CLOSE_RANGE_UNSHARE, 0)),
 
     /* Terminals. Never TIOCSTI and TIOCLINUX, which type for others. */
     IOCTL(TCGETS),
@@ -161,11 +166,10 @@ const struct filter_rule filter_rules[] = {
     IOCTL(0x8906 /* SIOCGSTAMP */),
     IOCTL(0x8907 /* SIOCGSTAMPNS */),
 
-    FCNTL(F_DUPFD),
+    FCNTL(F_DUPFD), FCNTL(F_GETFL),
     FCNTL(F_DUPFD_CLOEXEC),
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),
-    FCNTL(F_GETFL),
     FCNTL(F_SETFL),
     FCNTL(F_GETPIPE_SZ),
     FCNTL(F_SETPIPE_SZ),
@@ -182,7 +186,8 @@ const struct filter_rule filter_rules[] = {
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS, 0)),
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS | CLONE_THREAD, CLONE_FS | CLONE_THREAD)),
     ALLOW1(clone, MASKED(0, CLONE_REFUSED | CLONE_FS | CLONE_THREAD | CLONE_VFORK, CLONE_FS | CLONE_VFORK)),
-    ALLOW1(unshare, MASKED(0, UNSHARE_REFUSED, 0)),
+    /* A thread with descriptors of its own: only where the host can tell us which. */
+    ALLOW1(unshare, MASKED(0, UNSHARE_REFUSED | CLONE_FILES, 0)),
 
     PRCTL(PR_SET_NAME),
     PRCTL(PR_GET_NAME),
@@ -205,10 +210,9 @@ const struct filter_rule filter_rules[] = {
     PRCTL(PR_GET_TIMING),
     PRCTL(PR_SET_PTRACER),
     PRCTL(PR_GET_SECCOMP),
-    PRCTL(PR_SET_SECCOMP),
 
+    /* Filters: only the virtual no_new_privs says who may have one. */
     ALLOW1(seccomp, NE(0, SECCOMP_SET_MODE_FILTER)),
-    ALLOW2(seccomp, EQ(0, SECCOMP_SET_MODE_FILTER), MASKED(1, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)),
 
     ALLOW1(personality, EQ(0, 0)),
     ALLOW1(personality, EQ(0, 0xffffffff)),
@@ -232,10 +236,10 @@ const struct filter_rule filter_rules[] = {
     ALLOW3(prlimit64, EQ(0, 0), NE(1, RLIMIT_LOCKS), NE(1, RLIMIT_CORE)),
 
     /* Without an address there is no name. The pointer has 64 bits. */
-    {.nr = SYS_sendto,
-     .action = FILTER_ALLOW,
-     .n_conds = 1,
-     .conds = {{.arg = 4, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0}}},
+    NO_POINTER(sendto, 4),
+    NO_POINTER(accept, 1),
+    NO_POINTER(accept4, 1),
+    NO_POINTER(recvfrom, 4),
 
     /* SOL_SOCKET without filters and programs; of IP nothing that netfilter answers. */
     SETOPT(SO_DEBUG),

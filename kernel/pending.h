@@ -21,7 +21,9 @@ struct pending_exec {
 	int exe_fd, interp_fd; /* guarded by task_lock(); -1 when taken */
 	bool used;             /* guarded by task_lock() */
 	bool private_;         /* honour the check-in only from stub_ino */
-	uint64_t stub_ino;
+	bool traced;           /* somebody traced the caller: no privilege, however the check-in finds it */
+	bool copied;           /* a copy of the program runs instead of the stub: no check-in, see exec_settle() */
+	uint64_t stub_ino;     /* or the copy's */
 	struct path path; /* of the executable that gets loaded */
 	uint32_t mode;    /* of it, with the set-id bits that the mount lets count */
 	uid_t uid;
@@ -42,5 +44,13 @@ void pending_put(struct pending_exec *p);
 /* Under task_lock(): closes the descriptors and makes it useless. */
 void pending_cancel(struct pending_exec *p);
 unsigned pending_count(void);
+/*
+ * An exec whose check-in gives or hides something: until then the process is as little its old user's to look into as afterwards. Who
+ * could change its memory or registers before the stub checks in would own what comes after.
+ */
+static inline bool pending_guards(const struct pending_exec *p)
+{
+	return p && p->private_;
+}
 
 #endif

@@ -6,6 +6,8 @@
 
 #include <sys/time.h>
 #include <utime.h>
+#include <sys/resource.h>
+#include <signal.h>
 
 /* Attributes of what isn't ours (a pipe, a file that the user passed in) are not the program's to change. */
 static bool foreign(const struct call_target *t)
@@ -197,6 +199,7 @@ int64_t sys_truncate(struct call *c)
 {
 	AUTO_PATH struct path p = {0};
 	char name[PATH_MAX];
+	uint64_t limit[2];
 	ssize_t n;
 	int r;
 
@@ -206,7 +209,16 @@ int64_t sys_truncate(struct call *c)
 	if (n < 0)
 		return n;
 	r = vfs_resolve(&c->ctx, NULL, name, 0, &p);
-	return r < 0 ? r : vfs_truncate(&c->ctx, &p, (int64_t)c->args[1]);
+	if (r < 0)
+		return r;
+	/* The host would compare with our limit, not the caller's. */
+	if (!c->ops->rlimit(c, 0, RLIMIT_FSIZE, NULL, limit))
+		c->ctx.size_limit = &limit[0];
+	r = vfs_truncate(&c->ctx, &p, (int64_t)c->args[1]);
+	if (r == -EFBIG && c->ctx.size_limit && c->args[1] > limit[0])
+		c->ops->raise(c, SIGXFSZ);
+	c->ctx.size_limit = NULL;
+	return r;
 }
 
 /*

@@ -14,7 +14,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#define COPY_MAX    (128 << 20)
 #define MAX_SCRIPTS 5 /* exec_binprm() */
 
 struct target {
@@ -194,6 +196,41 @@ static int store_pending(struct call *c, struct pending_exec *p)
 	return err;
 }
 
+/*
+ * The record with the pending exec is in place, so nobody is allowed to begin to trace the process any more (pending_guards()). Who does already
+ * could detach before the check-in: that is remembered now, and by sys_ptrace. Natively a tracer without rights can't read the memory of an unreadable
+ * program; ours could, so such an exec is refused.
+ */
+static int64_t guard_private(struct call *c)
+{
+	struct record *now;
+	bool refuse = false;
+
+	task_lock();
+	now = c->ops->current(c);
+	if (now && now->pending && now->pending->private_ && c->ops->traced(c)) {
+		now->pending->traced = true;
+		refuse = !now->pending->readable;
+	}
+	record_put(now);
+	task_unlock();
+	return refuse ? -EACCES : CALL_CONTINUE;
+}
+
+/*
+ * A debugger stops at the exec and wants to find program and interpreter there: then the host runs copies of them. Not of what the process, or
+ * others, may not read; and not for scripts, which the host would have to find more names for.
+ */
+static bool may_copy(struct call *c, const struct pending_exec *p, const struct target *t)
+{
+	struct stat st;
+
+	if (p->private_ || p->script || !(p->mode & S_IROTH) || !c->ops->traced(c))
+		return false;
+	return !fstat(p->exe_fd, &st) && st.st_size <= COPY_MAX && (p->interp_fd < 0 || !fstat(p->interp_fd, &st)) &&
+	       st.st_size <= COPY_MAX;
+}
+
 static int64_t exec_start(struct call *c)
 {
 	__attribute__((cleanup(target_free))) struct target *t = calloc(1, sizeof(*t));
@@ -220,7 +257,12 @@ static int64_t exec_start(struct call *c)
 	p = pending_from(c, name, t);
 	if (!p)
 		return -EAGAIN;
-	r = c->ops->exec_prepare(c, name, p->private_, &p->stub_ino);
+	/* Without room for a copy the program runs all the same. */
+	p->copied = may_copy(c, p, t) && !c->ops->exec_copy(c, name, p->exe_fd, t->elf.dynamic ? t->elf.interp : NULL,
+							    p->interp_fd, &p->stub_ino);
+	r = 0;
+	if (!p->copied)
+		r = c->ops->exec_prepare(c, name, p->private_, &p->stub_ino);
 	if (r < 0) {
 		pending_put(p);
 		return r;
@@ -230,7 +272,7 @@ static int64_t exec_start(struct call *c)
 		c->ops->exec_done(c, name);
 		return r;
 	}
-	return CALL_CONTINUE;
+	return guard_private(c);
 }
 
 /* The record after exec in place of the draft's. *secure: AT_SECURE. */
@@ -259,13 +301,18 @@ static int record_after_exec(struct call *c, struct record *draft, struct pendin
 		free(old->cmdline_prefix);
 		free(old);
 	}
-	/* Asking costs more than the rest of a check-in, and matters only where the file could give privilege. */
-	bool traced = (p->mode & (S_ISUID | S_ISGID)) && c->ops->traced(c);
-	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, traced);
+	/* Asking costs more than the rest of a check-in, and matters only where privilege can be gained. */
+	const struct cred *cr = draft->cred;
+	bool gains = (p->mode & (S_ISUID | S_ISGID)) ||
+		     ((!cr->uid || !cr->euid) && ((cr->bounding | cr->inheritable) & ~cr->permitted));
+	*secure = cred_exec(draft->cred, p->mode, p->uid, p->gid, p->traced || (gains && c->ops->traced(c)));
 	draft->dumpable = p->readable && draft->cred->uid == draft->cred->euid && draft->cred->gid == draft->cred->egid;
 	draft->pending = NULL;
 	return 0;
 }
+
+/* Results that we write go into buffers on the stack, seldom larger or deeper than this. */
+#define STACK_GROW_MAX (UINT64_C(1) << 20)
 
 static int fill_plan(const struct pending_exec *p, struct exec_plan *plan)
 {
@@ -307,6 +354,7 @@ static int64_t check_in(struct call *c)
 	AUTO_CLOSE int interp_fd = -1;
 	struct pending_exec *p;
 	struct record *draft;
+	uint64_t stack[2];
 	bool secure = false;
 	int err = 0;
 
@@ -316,7 +364,7 @@ static int64_t check_in(struct call *c)
 	if (!draft)
 		return err;
 	p = draft->pending;
-	if (!p || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
+	if (!p || p->copied || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
 		call_abandon(draft);
 		return -EPERM;
 	}
@@ -338,6 +386,8 @@ static int64_t check_in(struct call *c)
 	/* From here on the exec is done: an error makes the stub end the process, as Linux does past the point of no return. */
 	if (!err)
 		err = fill_plan(p, plan);
+	if (!err && !c->ops->rlimit(c, 0, RLIMIT_STACK, NULL, stack))
+		plan->stack = (uint32_t)MIN(stack[0] / 4, STACK_GROW_MAX); /* argv and envp may have taken three quarters */
 	if (!err && arg_u32(c, 2) < plan->size)
 		err = -EINVAL;
 	if (!err)
@@ -349,6 +399,38 @@ static int64_t check_in(struct call *c)
 	c->ops->exec_done(c, p->name);
 	pending_put(p);
 	return err;
+}
+
+/*
+ * Instead of a check-in when the host runs a copy: the file that a process runs proves the exec, for it was made for this one. The proof holds
+ * for children that it had before its first call to us, too.
+ */
+void exec_settle(struct call *c)
+{
+	struct pending_exec *p = c->rec->pending;
+	struct record *draft, *now;
+	bool secure;
+	int err = 0;
+
+	if (c->ops->exec_running(c) != p->stub_ino)
+		return;
+	draft = call_change(c, &err);
+	if (!draft)
+		return;
+	p = draft->pending;
+	if (!p || !p->copied || c->ops->exec_running(c) != p->stub_ino || record_after_exec(c, draft, p, &secure) < 0) {
+		call_abandon(draft);
+		return;
+	}
+	pending_cancel(p);
+	err = call_commit(c, draft, false);
+	c->ops->exec_done(c, p->name);
+	pending_put(p);
+	now = err ? NULL : c->ops->current(c);
+	if (now) {
+		record_put(c->rec);
+		c->rec = now;
+	}
 }
 
 int64_t sys_execve(struct call *c)

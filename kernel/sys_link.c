@@ -29,10 +29,10 @@ static int64_t link_common(struct call *c, int odir, int oarg, int ndir, int nar
 	n = call_path(c, oarg, oname);
 	if (n < 0)
 		return n;
-	r = name_and_base(c, ndir, narg, nname, &base);
+	r = call_target(c, odir, oname, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ?: AT_SYMLINK_NOFOLLOW), &from);
 	if (r < 0)
 		return r;
-	r = call_target(c, odir, oname, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ?: AT_SYMLINK_NOFOLLOW), &from);
+	r = name_and_base(c, ndir, narg, nname, &base);
 	if (r < 0)
 		return r;
 	if (from.hostfd >= 0 && from.file.kind == VF_FOREIGN)

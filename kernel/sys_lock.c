@@ -29,6 +29,9 @@ int64_t sys_flock(struct call *c)
 	AUTO_CLOSE int fd = -1;
 	int op = arg_int(c, 1), replace = -1, r, r2;
 
+	/* Since 5.18 accepted and without any effect, even on no descriptor. */
+	if (op & LOCK_MAND)
+		return 0;
 	switch (op & ~LOCK_NB) {
 	case LOCK_SH:
 	case LOCK_EX:
@@ -42,9 +45,8 @@ int64_t sys_flock(struct call *c)
 		return r;
 	if (f.o_path)
 		return -EBADF;
-	/* A descriptor that the user passed in: its locks are the user's wish. */
-	if (f.kind == VF_FOREIGN)
-		return CALL_CONTINUE;
+	/* Also on a descriptor that the user passed in it's done here: the host would look up the number anew, and a thread could have put a
+	 * lower file there meanwhile. */
 	r = vfs_flock(&c->ctx, &f, fd, op, &replace);
 	r2 = put_replacement(c, 0, replace);
 	return r < 0 ? r : r2;

@@ -4,6 +4,10 @@
  */
 #include "kernel/syscall.h"
 
+#include "kernel/cred.h"
+
+#include <linux/capability.h>
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 
@@ -33,7 +37,14 @@ int64_t sys_clone(struct call *c)
 
 int64_t sys_unshare(struct call *c)
 {
-	return arg_u32(c, 0) & CLONE_NEW_BITS ? -EPERM : CALL_CONTINUE;
+	if (arg_u32(c, 0) & CLONE_NEW_BITS)
+		return -EPERM;
+	return (arg_u32(c, 0) & CLONE_FILES) && !c->ops->thread_fds(c) ? -EINVAL : CALL_CONTINUE;
+}
+
+int64_t sys_close_range(struct call *c)
+{
+	return (arg_u32(c, 2) & CLOSE_RANGE_UNSHARE) && !c->ops->thread_fds(c) ? -EINVAL : CALL_CONTINUE;
 }
 
 /* Only the filter's list passes: others change how the host resolves paths or maps memory. */
@@ -50,11 +61,20 @@ int64_t sys_names(struct call *c)
 	return -EPERM;
 }
 
+/*
+ * seccomp_set_mode_filter(): the real no_new_privs is always set, so it's for us to keep a program from giving a filter of its own to one that
+ * gains privilege at exec.
+ */
+int64_t seccomp_may_filter(const struct call *c)
+{
+	return c->rec->cred->no_new_privs || cred_capable(c->rec->cred, CAP_SYS_ADMIN) ? CALL_CONTINUE : -EACCES;
+}
+
 int64_t sys_seccomp(struct call *c)
 {
 	if (arg_u32(c, 0) == SECCOMP_SET_MODE_FILTER && (arg_u32(c, 1) & SECCOMP_FILTER_FLAG_NEW_LISTENER))
 		return -EBUSY; /* as when another listener is there, which is so */
-	return CALL_CONTINUE;
+	return arg_u32(c, 0) == SECCOMP_SET_MODE_FILTER ? seccomp_may_filter(c) : CALL_CONTINUE;
 }
 
 /* Page cache statistics of a descriptor that the program holds; a directory's are those of an empty one. */

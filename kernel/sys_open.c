@@ -27,7 +27,8 @@ static int64_t open_common(struct call *c, int dirarg, int patharg, const struct
 	if (n < 0)
 		return n;
 	if (dirarg >= 0) {
-		r = call_base(c, dirarg, name, &base);
+		/* There an absolute name starts at the descriptor, too. */
+		r = call_base(c, dirarg, how->resolve & RESOLVE_IN_ROOT ? "." : name, &base);
 		if (r < 0)
 			return r;
 	}

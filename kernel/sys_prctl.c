@@ -8,6 +8,7 @@
 
 #include <linux/capability.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 
 enum change { KEEPCAPS, SECUREBITS, CAPBSET, AMBIENT };
 
@@ -112,6 +113,8 @@ int64_t sys_prctl(struct call *c)
 		return cr->no_new_privs;
 	case PR_SET_NO_NEW_PRIVS:
 		return set_no_new_privs(c);
+	case PR_SET_SECCOMP:
+		return c->args[1] == SECCOMP_MODE_FILTER ? seccomp_may_filter(c) : CALL_CONTINUE;
 	case PR_SET_MM:
 		return -EPERM;
 	default:

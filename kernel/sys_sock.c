@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sys_sock.c - sockets by name.
- * 
+ *
  * An AF_UNIX path is a node of the VFS with a random key; the socket itself is bound to an abstract name made of the key, in the tracees'
  * network namespace. bind and connect run on our duplicate of the program's socket. Other families run natively (CONTINUE): a descriptor or
  * address swapped meanwhile reaches only the empty real root and the sandbox's own abstract names.
  * 
- * keys: which path a key was bound by, for getsockname(2); bounded, oldest out; guarded by its lock.
+ * The host takes us for the one who connects. So a stream client without a name gets one of ours once it's connected, and with the name go the
+ * credentials of that moment, which SO_PEERCRED of the other end looks up. Not before: a bind that follows a failed connect must work.
+ *
+ * known: what one of our names, or an abstract one that a client connected from, stands for; bounded, oldest out; guarded by its lock.
  */
 #include "kernel/syscall.h"
 
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -27,53 +31,96 @@
 #define PREFIX_LEN   (sizeof(PREFIX) - 1)
 #define NAME_LEN     (1 + PREFIX_LEN + 2 * VFS_SOCK_KEY) /* of the abstract name, its NUL included */
 #define UN_PATH      offsetof(struct sockaddr_un, sun_path)
-#define KEYS_MAX     4096
+#define KNOWN_MAX    16384
+#define GROUPS_MAX   256 /* told by SO_PEERGROUPS of a client that connected by name */
 #define POLL_STEP_MS 20
+#define RECV_MAX     (16U << 20)
 
 struct known {
-	uint8_t key[VFS_SOCK_KEY];
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* abstract: its first byte is 0 */
+	unsigned name_len;
+	char *path;  /* what bind got, or NULL */
+	bool client; /* the rest is set */
+	struct ucred cred;
+	int n_groups;
+	gid_t *groups;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(known) age;
 };
-static pthread_mutex_t keys_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct known *keys;
-static TAILQ_HEAD(, known) keys_by_age = TAILQ_HEAD_INITIALIZER(keys_by_age);
-static unsigned n_keys;
+static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct known *known;
+static TAILQ_HEAD(, known) known_by_age = TAILQ_HEAD_INITIALIZER(known_by_age);
+static unsigned n_known;
 
-/* Without memory the name is only not told. */
-static void keys_remember(const uint8_t key[VFS_SOCK_KEY], const char *path)
+static void known_free(struct known *k)
 {
-	struct known *k = calloc(1, sizeof(*k)), *old = NULL;
-
 	if (!k)
 		return;
-	memcpy(k->key, key, VFS_SOCK_KEY);
-	snprintf(k->path, sizeof(k->path), "%s", path);
-	pthread_mutex_lock(&keys_lock);
-	if (n_keys >= KEYS_MAX) {
-		old = TAILQ_FIRST(&keys_by_age);
-		TAILQ_REMOVE(&keys_by_age, old, age);
-		HASH_DEL(keys, old);
-		n_keys--;
-	}
-	HASH_ADD(hh, keys, key, VFS_SOCK_KEY, k);
-	TAILQ_INSERT_TAIL(&keys_by_age, k, age);
-	n_keys++;
-	pthread_mutex_unlock(&keys_lock);
-	free(old);
+	free(k->path);
+	free(k->groups);
+	free(k);
 }
 
-static bool keys_find(const uint8_t key[VFS_SOCK_KEY], char *path, size_t size)
+/* The entry of an abstract name, made if need be; NULL without memory. Called with the lock held. */
+static struct known *known_get(const struct sockaddr_un *un, socklen_t len)
+{
+	unsigned n = len - UN_PATH;
+	struct known *k, *old;
+
+	HASH_FIND(hh, known, un->sun_path, n, k);
+	if (k)
+		return k;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	if (n_known >= KNOWN_MAX) {
+		old = TAILQ_FIRST(&known_by_age);
+		TAILQ_REMOVE(&known_by_age, old, age);
+		HASH_DEL(known, old);
+		known_free(old);
+		n_known--;
+	}
+	memcpy(k->name, un->sun_path, n);
+	k->name_len = n;
+	HASH_ADD_KEYPTR(hh, known, k->name, n, k);
+	TAILQ_INSERT_TAIL(&known_by_age, k, age);
+	n_known++;
+	return k;
+}
+
+/* Without memory the name is only not told. */
+static void remember_path(const struct sockaddr_un *un, socklen_t len, const char *path)
 {
 	struct known *k;
 
-	pthread_mutex_lock(&keys_lock);
-	HASH_FIND(hh, keys, key, VFS_SOCK_KEY, k);
-	if (k)
-		snprintf(path, size, "%s", k->path);
-	pthread_mutex_unlock(&keys_lock);
-	return k;
+	pthread_mutex_lock(&known_lock);
+	k = known_get(un, len);
+	if (k) {
+		free(k->path);
+		k->path = strdup(path);
+	}
+	pthread_mutex_unlock(&known_lock);
+}
+
+/* The caller connected from this name. */
+static void remember_client(struct call *c, const struct sockaddr_un *un, socklen_t len)
+{
+	const struct cred *cred = c->rec->cred;
+	int n = MIN(cred->ngroups, GROUPS_MAX);
+	struct known *k;
+
+	pthread_mutex_lock(&known_lock);
+	k = known_get(un, len);
+	if (k) {
+		free(k->groups);
+		k->groups = n ? malloc((size_t)n * sizeof(gid_t)) : NULL;
+		k->n_groups = k->groups ? n : 0;
+		if (k->groups)
+			memcpy(k->groups, cred->groups, (size_t)n * sizeof(gid_t));
+		k->cred = (struct ucred){.pid = vfs_tgid(&c->ctx), .uid = cred->euid, .gid = cred->egid};
+		k->client = true;
+	}
+	pthread_mutex_unlock(&known_lock);
 }
 
 static socklen_t key_to_name(const uint8_t key[VFS_SOCK_KEY], struct sockaddr_un *un)
@@ -97,41 +144,26 @@ static bool ours(const struct sockaddr_un *un, socklen_t len)
 	return len >= UN_PATH + 1 + PREFIX_LEN && !un->sun_path[0] && !memcmp(un->sun_path + 1, PREFIX, PREFIX_LEN);
 }
 
-static int hex(char ch)
-{
-	return ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
 /* One of our abstract names becomes the path that bind got, or no name. */
 static void translate(struct sockaddr_storage *ss, socklen_t *len)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)ss;
-	uint8_t key[VFS_SOCK_KEY];
-	char path[sizeof(un->sun_path) + 1];
+	const struct known *k;
+	size_t n = 0;
 
-	if (*len < UN_PATH || un->sun_family != AF_UNIX || !ours(un, *len))
+	if (*len < UN_PATH || *len > sizeof(*un) || un->sun_family != AF_UNIX || !ours(un, *len))
 		return;
-	if (*len == UN_PATH + NAME_LEN) {
-		const char *p = un->sun_path + 1 + PREFIX_LEN;
-
-		for (int i = 0; i < VFS_SOCK_KEY; i++, p += 2) {
-			if (hex(p[0]) < 0 || hex(p[1]) < 0)
-				goto unnamed;
-			key[i] = (uint8_t)(hex(p[0]) << 4 | hex(p[1]));
-		}
-		if (keys_find(key, path, sizeof(path))) {
-			size_t n = strlen(path);
-
-			memset(un, 0, sizeof(*ss));
-			un->sun_family = AF_UNIX;
-			/* A path of 108 bytes has no NUL of its own, and Linux counts one beyond. */
-			memcpy(un->sun_path, path, n);
-			*len = (socklen_t)(UN_PATH + n + 1);
-			return;
-		}
+	pthread_mutex_lock(&known_lock);
+	HASH_FIND(hh, known, un->sun_path, *len - UN_PATH, k);
+	memset(ss, 0, sizeof(*ss));
+	un->sun_family = AF_UNIX;
+	if (k && k->path) {
+		n = strlen(k->path);
+		/* A path of 108 bytes has no NUL of its own, and Linux counts one beyond. */
+		memcpy(un->sun_path, k->path, n++);
 	}
-unnamed:
-	*len = UN_PATH;
+	pthread_mutex_unlock(&known_lock);
+	*len = (socklen_t)(UN_PATH + n);
 }
 
 static int domain_of(int fd)
@@ -224,7 +256,7 @@ int64_t sys_bind(struct call *c)
 		(void)undone;
 		return r;
 	}
-	keys_remember(key, a.path);
+	remember_path(&un, len, a.path);
 	return 0;
 }
 
@@ -305,6 +337,29 @@ static int find_peer(struct call *c, const struct address *a, struct sockaddr_un
 	return 0;
 }
 
+/* Makes the other end of a connected socket find the caller's credentials. Without success it's told of an unknown peer. */
+static void tag_client(struct call *c, int fd)
+{
+	struct sockaddr_storage ss = {0};
+	struct sockaddr_un *un = (struct sockaddr_un *)&ss;
+	socklen_t len = sizeof(ss);
+	uint8_t key[VFS_SOCK_KEY];
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 || len < UN_PATH || len > sizeof(*un))
+		return;
+	if (len > UN_PATH) {
+		remember_client(c, un, len);
+		return;
+	}
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return;
+	len = key_to_name(key, un);
+	/* First: from the bind on the other end looks for it. */
+	remember_client(c, un, len);
+	if (bind(fd, (struct sockaddr *)un, len) < 0)
+		return; /* bound meanwhile by another thread */
+}
+
 int64_t sys_connect(struct call *c)
 {
 	AUTO_CLOSE int fd = -1;
@@ -321,7 +376,11 @@ int64_t sys_connect(struct call *c)
 	if (r < 0)
 		return r;
 	r = find_peer(c, &a, &un, &len);
-	return r < 0 ? r : unix_connect(c, fd, &un, len);
+	if (!r)
+		r = unix_connect(c, fd, &un, len);
+	if (!r && a.un.sun_family == AF_UNIX && type_of(fd) != SOCK_DGRAM)
+		tag_client(c, fd);
+	return r;
 }
 
 static int64_t send_datagram(struct call *c, int fd, const void *buf, size_t size, int flags, const struct sockaddr_un *un,
@@ -390,26 +449,130 @@ int64_t sys_sendto(struct call *c)
 	return r < 0 ? r : send_datagram(c, fd, buf, size, arg_int(c, 3), &un, len);
 }
 
+/* move_addr_to_user(): arguments at and at + 1 are where an address goes and its length. */
+static int put_address(struct call *c, int at, struct sockaddr_storage *ss, socklen_t len)
+{
+	int room, r;
+
+	translate(ss, &len);
+	r = c->ops->read(c, c->args[at + 1], &room, sizeof(room));
+	if (r < 0)
+		return r;
+	if (room < 0)
+		return -EINVAL;
+	room = MIN(room, (int)MIN(len, sizeof(*ss)));
+	r = room ? c->ops->write(c, c->args[at], ss, (size_t)room) : 0;
+	return r < 0 ? r : c->ops->write(c, c->args[at + 1], &len, sizeof(len));
+}
+
 static int64_t put_name(struct call *c, int (*get)(int, struct sockaddr *restrict, socklen_t *restrict))
 {
 	AUTO_CLOSE int fd = c->ops->get_fd(c, arg_int(c, 0));
 	struct sockaddr_storage ss = {0};
 	socklen_t len = sizeof(ss);
-	int room, r;
 
 	if (fd < 0)
 		return fd;
-	if (get(fd, (struct sockaddr *)&ss, &len) < 0)
-		return -errno;
-	translate(&ss, &len);
-	r = c->ops->read(c, c->args[2], &room, sizeof(room));
+	return get(fd, (struct sockaddr *)&ss, &len) < 0 ? -errno : put_address(c, 1, &ss, len);
+}
+
+/*
+ * A call of ours on the program's socket was interrupted by the monitor (live_may_block): 0 if there's nothing for the program in it, else what
+ * it gets. With a timeout Linux doesn't restart.
+ */
+static int when_interrupted(struct call *c, int fd)
+{
+	struct timeval tv = {0, 0};
+	socklen_t n = sizeof(tv);
+
+	if (!c->ops->interrupted(c))
+		return 0;
+	return !getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &n) && (tv.tv_sec || tv.tv_usec) ? -EINTR : -ERESTARTSYS;
+}
+
+/* Comes here only with an address to fill in. */
+static int64_t accept_named(struct call *c, int flags)
+{
+	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int got = -1;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int r = get_socket(c, &fd);
+
 	if (r < 0)
 		return r;
-	if (room < 0)
-		return -EINVAL;
-	room = MIN(room, (int)MIN(len, sizeof(ss)));
-	r = room ? c->ops->write(c, c->args[1], &ss, (size_t)room) : 0;
-	return r < 0 ? r : c->ops->write(c, c->args[2], &len, sizeof(len));
+	if (r != AF_UNIX || !c->args[1])
+		return CALL_CONTINUE;
+	if (!nonblocking(fd))
+		c->ops->may_block(c);
+	for (;;) {
+		memset(&ss, 0, sizeof(ss));
+		len = sizeof(ss);
+		got = accept4(fd, (struct sockaddr *)&ss, &len, flags | SOCK_CLOEXEC);
+		if (got >= 0)
+			break;
+		if (errno != EINTR)
+			return -errno;
+		r = when_interrupted(c, fd);
+		if (r < 0)
+			return r;
+	}
+	r = put_address(c, 1, &ss, len);
+	return r < 0 ? r : call_return_fd(c, take_fd(&got), flags & SOCK_CLOEXEC);
+}
+
+int64_t sys_accept(struct call *c)
+{
+	return accept_named(c, 0);
+}
+
+int64_t sys_accept4(struct call *c)
+{
+	return accept_named(c, arg_int(c, 3));
+}
+
+/* Comes here only with an address to fill in. */
+int64_t sys_recvfrom(struct call *c)
+{
+	AUTO_CLOSE int fd = -1;
+	AUTO_FREE void *buf = NULL;
+	struct sockaddr_storage ss;
+	size_t size = (size_t)MIN(c->args[2], (uint64_t)RECV_MAX);
+	socklen_t len;
+	ssize_t n;
+	int r = get_socket(c, &fd);
+
+	if (r < 0)
+		return r;
+	if (r != AF_UNIX || !c->args[4])
+		return CALL_CONTINUE;
+	buf = malloc(size + 1);
+	if (!buf)
+		return -ENOMEM;
+	if (!nonblocking(fd) && !(arg_u32(c, 3) & MSG_DONTWAIT))
+		c->ops->may_block(c);
+	for (;;) {
+		memset(&ss, 0, sizeof(ss));
+		len = sizeof(ss);
+		n = recvfrom(fd, buf, size, arg_int(c, 3), (struct sockaddr *)&ss, &len);
+		if (n >= 0)
+			break;
+		if (errno != EINTR)
+			return -errno;
+		r = when_interrupted(c, fd);
+		if (r < 0)
+			return r;
+	}
+	/* MSG_TRUNC tells the whole length. */
+	size = MIN((size_t)n, size);
+	r = size ? c->ops->write(c, c->args[1], buf, size) : 0;
+	/* Here, other than for getpeername, no name is no address at all: unix_copy_addr(). */
+	translate(&ss, &len);
+	if (len <= UN_PATH)
+		len = 0;
+	if (!r)
+		r = put_address(c, 4, &ss, len);
+	return r < 0 ? r : n;
 }
 
 int64_t sys_getsockname(struct call *c)
@@ -451,30 +614,88 @@ int64_t sys_setsockopt(struct call *c)
 	return -EPERM;
 }
 
-/* The peer as the sandbox sees it: its process number is the host's, its ids are virtual. */
-static int peer_record(struct call *c, int fd, struct ucred *u, struct record **rec)
-{
-	socklen_t len = sizeof(*u);
+struct peer {
+	struct ucred cred;
+	bool connected;
+	int n_groups;
+	gid_t *groups;
+};
 
-	*rec = NULL;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, u, &len) < 0)
+static void peer_free(struct peer *p)
+{
+	free(p->groups);
+}
+
+static int peer_set_groups(struct peer *p, const gid_t *groups, int n)
+{
+	p->n_groups = n;
+	if (!n)
+		return 0;
+	p->groups = malloc((size_t)n * sizeof(gid_t));
+	if (!p->groups)
+		return -ENOMEM;
+	memcpy(p->groups, groups, (size_t)n * sizeof(gid_t));
+	return 0;
+}
+
+/* For a socket that we connected: the caller of connect is known by the name that its end has. */
+static int peer_by_name(int fd, struct peer *p)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr_un *un = (struct sockaddr_un *)&ss;
+	struct known *k = NULL;
+	socklen_t len;
+	int r = 0;
+
+	/* Its bind comes right after its connect, in another thread of ours. */
+	for (int i = 0; i < 20; i++) {
+		len = sizeof(ss);
+		if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0 || len > UN_PATH)
+			break;
+		poll(NULL, 0, 1);
+	}
+	p->cred = (struct ucred){.pid = 0, .uid = 65534, .gid = 65534};
+	if (len <= UN_PATH || len > sizeof(*un))
+		return 0;
+	pthread_mutex_lock(&known_lock);
+	HASH_FIND(hh, known, un->sun_path, len - UN_PATH, k);
+	if (k && k->client) {
+		p->cred = k->cred;
+		r = peer_set_groups(p, k->groups, k->n_groups);
+	}
+	pthread_mutex_unlock(&known_lock);
+	return r;
+}
+
+/* The peer as the sandbox sees it: its process number is the host's, its ids are virtual. */
+static int find_peer_cred(struct call *c, int fd, struct peer *p)
+{
+	socklen_t len = sizeof(p->cred);
+	struct record *rec;
+	int r;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &p->cred, &len) < 0)
 		return -errno;
-	if (u->pid <= 0) {
+	if (p->cred.pid <= 0) {
 		/* Not connected: 0, -1, -1, which is Linux's answer; or a peer outside of the sandbox. */
-		u->pid = 0;
+		p->cred.pid = 0;
 		return 0;
 	}
-	u->pid = c->ops->guest_pid(c, u->pid);
-	if (u->pid < 0)
-		u->pid = 0;
-	*rec = u->pid ? c->ops->record_of(c, u->pid) : NULL;
-	if (!*rec) {
+	p->connected = true;
+	if (p->cred.pid == getpid())
+		return peer_by_name(fd, p);
+	p->cred.pid = MAX(c->ops->guest_pid(c, p->cred.pid), 0);
+	rec = p->cred.pid ? c->ops->record_of(c, p->cred.pid) : NULL;
+	if (!rec) {
+		/* It has ended, as one that left a listener to its child. */
 		record_get(c->rec);
-		*rec = c->rec;
+		rec = c->rec;
 	}
-	u->uid = (*rec)->cred->euid;
-	u->gid = (*rec)->cred->egid;
-	return 0;
+	p->cred.uid = rec->cred->euid;
+	p->cred.gid = rec->cred->egid;
+	r = peer_set_groups(p, rec->cred->groups, rec->cred->ngroups);
+	record_put(rec);
+	return r;
 }
 
 static int put_option(struct call *c, const void *v, size_t size, bool whole)
@@ -497,25 +718,18 @@ static int put_option(struct call *c, const void *v, size_t size, bool whole)
 
 int64_t sys_getsockopt(struct call *c)
 {
+	__attribute__((cleanup(peer_free))) struct peer p = {0};
 	AUTO_CLOSE int fd = -1;
-	struct record *rec;
-	struct ucred u;
 	int r;
 
 	if (arg_u32(c, 1) != SOL_SOCKET || (arg_u32(c, 2) != SO_PEERCRED && arg_u32(c, 2) != SO_PEERGROUPS))
 		return -ENOPROTOOPT;
 	r = get_socket(c, &fd);
-	if (r < 0)
-		return r;
-	r = peer_record(c, fd, &u, &rec);
+	if (r >= 0)
+		r = find_peer_cred(c, fd, &p);
 	if (r < 0)
 		return r;
 	if (arg_u32(c, 2) == SO_PEERCRED)
-		r = put_option(c, &u, sizeof(u), false);
-	else if (!rec)
-		r = -ENODATA;
-	else
-		r = put_option(c, rec->cred->groups, (size_t)rec->cred->ngroups * sizeof(gid_t), true);
-	record_put(rec);
-	return r;
+		return put_option(c, &p.cred, sizeof(p.cred), false);
+	return p.connected ? put_option(c, p.groups, (size_t)p.n_groups * sizeof(gid_t), true) : -ENODATA;
 }

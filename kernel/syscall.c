@@ -4,6 +4,9 @@
  */
 #include "kernel/syscall.h"
 
+#include "kernel/exec.h"
+#include "kernel/pending.h"
+
 #define ROW(nr_, name_, ...) [nr_] = {.name = #name_, __VA_ARGS__}
 #define KINDS(...)           .args = {__VA_ARGS__}
 
@@ -72,6 +75,8 @@ int64_t kernel_call(struct call *c)
 		return -d->err;
 	if (d->verdict == VERDICT_NATIVE)
 		return CALL_CONTINUE;
+	if (unlikely(c->rec->pending && c->rec->pending->copied))
+		exec_settle(c);
 	c->ctx = (struct vfs_ctx){
 	    .cred = &c->rec->vcred,
 	    .root = &c->rec->root,

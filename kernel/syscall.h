@@ -54,6 +54,9 @@ struct syscall_desc {
 /* NULL for a number that isn't in the table. */
 const struct syscall_desc *syscall_desc(int nr);
 
+/* May the caller install a seccomp filter? CALL_CONTINUE or -EACCES. (sys_misc.c) */
+int64_t seccomp_may_filter(const struct call *c);
+
 /* sys_*.c, one for each row that has a handler; several rows may share one. */
 #define EMULATE(nr, name, handler, note, ...) int64_t handler(struct call *c);
 #define CHECK(nr, name, handler, note, ...)   int64_t handler(struct call *c);

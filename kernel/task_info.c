@@ -2,6 +2,7 @@
 /*
  * task_info.c - a record as /proc shows it. The one who knows the processes (interposer) finds the record by pid.
  */
+#include "kernel/pending.h"
 #include "kernel/task.h"
 
 #include <linux/capability.h>
@@ -58,6 +59,10 @@ bool task_may_inspect(const struct vfs_cred *who, const struct record *t)
 
 	if (vfs_capable(who, CAP_SYS_PTRACE))
 		return true;
+	/* Its memory may be that of the new program already, while the credentials are still the old one's until the check-in. */
+	if (t->pending && t->pending->private_)
+		return false;
 	return who->uid == c->uid && who->uid == c->euid && who->uid == c->suid && who->gid == c->gid &&
-	       who->gid == c->egid && who->gid == c->sgid && t->dumpable && !(c->permitted & ~who->caps);
+	       who->gid == c->egid && who->gid == c->sgid && t->dumpable && !pending_guards(t->pending) &&
+	       !(c->permitted & ~who->caps);
 }

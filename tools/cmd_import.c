@@ -219,16 +219,43 @@ static int take_xattrs(struct layer_inode *i, struct archive_entry *ae)
 	uint8_t *p = i->xattrs = malloc(total + 1);
 	if (!p)
 		return -ENOMEM;
-	i->xattrs_len = (uint32_t)total;
 	i->flags |= JI_XATTR;
 	archive_entry_xattr_reset(ae);
 	while (archive_entry_xattr_next(ae, &name, &value, &n) == ARCHIVE_OK) {
-		uint32_t len = (uint32_t)n;
+		uint32_t len = (uint32_t)n, size;
+		const uint8_t *q = i->xattrs, *v;
+		const char *key;
+		bool twice = false;
+		/* The format has two ways to say it, and libarchive writes both. */
+		while (jxattr_next(&q, p, &key, &v, &size))
+			twice |= !strcmp(key, name);
+		if (twice)
+			continue;
 		p = mempcpy(p, name, strlen(name) + 1);
 		p = mempcpy(p, &len, sizeof(len));
 		p = mempcpy(p, value, n);
 	}
+	i->xattrs_len = (uint32_t)(p - i->xattrs);
 	return 0;
+}
+
+/* Link counts of directories, from what is in them. */
+static void count_links(struct model *m)
+{
+	for (size_t k = 0; k < m->cap_inodes; k++) {
+		for (struct layer_inode *i = m->inodes[k]; i; i = i->hnext) {
+			struct layer_entry *e;
+			if (!S_ISDIR(i->mode) || (i->low && i->stamp->nlink < 2))
+				continue;
+			i->nlink = i->low ? i->stamp->nlink : 2;
+			TAILQ_FOREACH(e, &i->children, sibling)
+			{
+				bool was = e->has && e->stamp && S_ISDIR(e->stamp->mode), is = e->child && S_ISDIR(e->child->mode);
+				i->nlink += is;
+				i->nlink -= was;
+			}
+		}
+	}
 }
 
 static void take_attrs(struct layer_inode *i, struct archive_entry *ae)
@@ -408,6 +435,7 @@ int cmd_import(int argc, char **argv)
 		die("out of memory");
 	int r = take_all(&x, argv[optind + 1]);
 	progress("import", 0, 0);
+	count_links(&x.m);
 	if (!r)
 		r = layer_store_model(&x.l, &x.m);
 	if (r) {

@@ -53,6 +53,12 @@ for d in base layer gofer vfs kernel interposer tools tests; do
 	[ -e "$d/README.md" ] || echo "$d" | say "folder without a README.md"
 done
 
+{
+	sed -n 's/^NATIVE([0-9]*, \([a-z0-9_]*\),.*/\1/p' kernel/syscalls.def
+	sed -n 's/^    ALWAYS(\([a-z0-9_]*\)),$/\1/p' kernel/filter_rules.c
+} | while read -r call; do
+	grep -q "\`$call\`" SECURITY.md || echo "SECURITY.md:1: $call"
+done | say "runs natively and isn't listed"
 if command -v clang-format >/dev/null; then
 	for f in "${sources[@]}"; do
 		[ "${f##*.}" = S ] || clang-format --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f:1" | say "not as clang-format has it"

@@ -211,6 +211,13 @@ int vfs_truncate(struct vfs_ctx *ctx, const struct path *p, int64_t length)
 		sa.mode = mode & 07777;
 	}
 	vfs_rdunlock();
+	if (!err && ctx->size_limit && (uint64_t)length > *ctx->size_limit) {
+		struct kstat st;
+
+		err = inode_getattr(ctx, t.inode, p, &st);
+		if (!err && length > st.size)
+			err = -EFBIG;
+	}
 	if (!err)
 		err = do_setattr(ctx, &t, &sa);
 	if (!err)

@@ -36,9 +36,23 @@ void dcache_limit(size_t entries, size_t bytes); /* before the first call; tests
 void dcache_count(bool hit);
 void dcache_stats(struct vfs_stats *out);
 void d_evict(struct dentry *d);                      /* [W] unreferenced: out of the tree and freed */
+/* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
+int d_reserve(void);
 void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */
 void d_put_alias(struct inode *i);                   /* [W] inode.c: i is going away */
 void d_set_alias(struct dentry *d, struct inode *i); /* not under the lock */
+/*
+ * Without the lock, of a referenced dentry that a lookup gave: such a one may become positive at any time, and never loses its inode (an
+ * unlinked one keeps it, in d_release()). Not for a vfile's path, which can be a forgotten name.
+ */
+static inline struct inode *d_inode(const struct dentry *d)
+{
+	return __atomic_load_n(&d->inode, __ATOMIC_ACQUIRE);
+}
+static inline bool d_dead(const struct dentry *d)
+{
+	return __atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_DEAD;
+}
 static inline void d_touch(struct dentry *d)
 {
 	if (!(__atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_REFERENCED))
@@ -121,10 +135,12 @@ int vfs_sock_new_key(uint8_t key[VFS_SOCK_KEY]);
 /* --- token.c --- */
 struct token;
 int token_init(const struct vfs_config *cfg);
-/* New descriptor that stands for p. dir: a directory. */
-int token_open(const struct path *p, bool dir, bool o_path, int flags, int *hostfd);
+/* New descriptor that stands for p: a directory, or with o_path anything. */
+int token_open(const struct path *p, bool o_path, int flags, int *hostfd);
 /* A referenced path if that host object is a token. */
 struct token *token_find(dev_t dev, uint64_t ino, struct path *p, bool *o_path);
+/* flock(2) on a directory: op is LOCK_SH, LOCK_EX or LOCK_UN; never waits: -EWOULDBLOCK. The caller holds the description. */
+int token_flock(struct token *t, const struct inode *dir, int op);
 struct dirsnap **token_snap(struct token *t); /* under token_lock() */
 void token_lock(struct token *t);
 void token_unlock(struct token *t);

@@ -167,10 +167,38 @@ struct dentry *d_lookup(struct dentry *parent, const char *name, size_t len)
 	return NULL;
 }
 
-static struct dentry *d_alloc(struct super *sb, const char *name, size_t len)
+/* [W] For changes that must not stop half way: a dentry for a name of any length, and names for two dentries. Taken when malloc fails. */
+static struct {
+	struct dentry *d;
+	char *names[2];
+} reserve;
+
+int d_reserve(void)
+{
+	vfs_assert_locked(1);
+	if (!reserve.d)
+		reserve.d = calloc(1, sizeof(*reserve.d) + NAME_MAX + 1);
+	for (size_t n = 0; n < ARRAY_SIZE(reserve.names); n++)
+		if (!reserve.names[n])
+			reserve.names[n] = malloc(NAME_MAX + 1);
+	return reserve.d && reserve.names[0] && reserve.names[1] ? 0 : -ENOMEM;
+}
+
+static char *name_alloc(size_t len)
+{
+	char *name = malloc(len + 1);
+
+	for (size_t n = 0; !name && n < ARRAY_SIZE(reserve.names); n++)
+		name = take_ptr(reserve.names[n]);
+	return name;
+}
+
+static struct dentry *d_alloc(struct super *sb, const char *name, size_t len, bool must)
 {
 	struct dentry *d = calloc(1, sizeof(*d) + len + 1);
 
+	if (!d && must)
+		d = take_ptr(reserve.d);
 	if (!d)
 		return NULL;
 	d->name = d->iname;
@@ -251,12 +279,12 @@ void dput(struct dentry *d)
 	vfs_wrunlock();
 }
 
-struct dentry *d_add(struct dentry *parent, const char *name, size_t len, struct inode *inode, void *fsdata)
+static struct dentry *add(struct dentry *parent, const char *name, size_t len, struct inode *inode, void *fsdata, bool must)
 {
 	struct dentry *d;
 
 	vfs_assert_locked(1);
-	d = d_alloc(parent->sb, name, len);
+	d = d_alloc(parent->sb, name, len, must);
 	if (!d)
 		return NULL;
 	d->parent = parent;
@@ -269,13 +297,18 @@ struct dentry *d_add(struct dentry *parent, const char *name, size_t len, struct
 	return d;
 }
 
+struct dentry *d_add(struct dentry *parent, const char *name, size_t len, struct inode *inode, void *fsdata)
+{
+	return add(parent, name, len, inode, fsdata, false);
+}
+
 struct dentry *d_make_root(struct super *sb, struct inode *inode)
 {
 	struct dentry *d;
 
 	vfs_wrlock();
 	table_init();
-	d = d_alloc(sb, "/", 1);
+	d = d_alloc(sb, "/", 1, false);
 	if (d) {
 		d->parent = d;
 		d->inode = inode;
@@ -298,7 +331,7 @@ void d_instantiate(struct dentry *d, struct inode *inode)
 
 	vfs_assert_locked(1);
 	lru_del(d);
-	d->inode = inode;
+	__atomic_store_n(&d->inode, inode, __ATOMIC_RELEASE); /* d_inode() */
 	d->flags &= ~D_WHITEOUT;
 	if (on_lru)
 		lru_add(d);
@@ -352,9 +385,9 @@ static void make_negative(struct dentry *parent, const char *name, size_t len, u
 
 	if (!flags && (!dir_cacheable(parent->sb) || (parent->flags & D_COMPLETE)))
 		return;
-	n = d_add(parent, name, len, NULL, NULL);
+	n = add(parent, name, len, NULL, NULL, flags & D_WHITEOUT);
 	if (!n) {
-		/* A lost cache entry does no harm, a lost whiteout brings a file back. */
+		/* A lost cache entry does no harm, a lost whiteout brings a file back; without d_reserve() there's no way back. */
 		if (flags & D_WHITEOUT)
 			die("out of memory");
 		return;
@@ -385,7 +418,7 @@ static void set_name(struct dentry *d, const char *name, size_t len)
 	char *old = d->name;
 
 	if (len > d->namelen || old != d->iname) { /* iname is as long as the first name only */
-		d->name = malloc(len + 1);
+		d->name = name_alloc(len);
 		if (!d->name)
 			die("out of memory");
 	}

@@ -106,6 +106,20 @@ static int pts_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 	return 0;
 }
 
+void devpts_fix_stat(uint64_t host_dev, struct kstat *st)
+{
+	struct stat root;
+	struct pts_attr a;
+
+	if (!S_ISCHR(st->mode) || major(st->rdev) < 136 || major(st->rdev) > 143 || vfs_config()->devptsfd < 0 ||
+	    fstat(vfs_config()->devptsfd, &root) < 0 || root.st_dev != host_dev)
+		return;
+	a = pts_get((major(st->rdev) - 136) * 256 + minor(st->rdev));
+	st->uid = a.uid;
+	st->gid = a.gid;
+	st->mode = S_IFCHR | a.mode;
+}
+
 static int pts_setattr(struct vfs_ctx *ctx, struct pinode *p, const struct setattr *sa)
 {
 	if (p->num < 0)

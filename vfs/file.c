@@ -115,20 +115,22 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && lower_fstat(hostfd, dev, out) == 0)
 			return 0;
 	}
-	*out = (struct kstat){.dev = dev,
+	*out = (struct kstat){.dev = vfs_dev_known(dev) ? vfs_map_dev(dev) : dev,
 			      .rdev = makedev(sx.stx_rdev_major, sx.stx_rdev_minor),
 			      .ino = sx.stx_ino,
 			      .mode = sx.stx_mode,
 			      .nlink = sx.stx_nlink,
 			      .blksize = sx.stx_blksize,
-			      .uid = sx.stx_uid == cfg->tracee_kuid ? ctx->cred->uid : sx.stx_uid,
-			      .gid = sx.stx_gid == cfg->tracee_kgid ? ctx->cred->gid : sx.stx_gid,
+			      /* A socket may be one that we accepted for its holder. */
+			      .uid = sx.stx_uid == cfg->tracee_kuid || S_ISSOCK(sx.stx_mode) ? ctx->cred->uid : sx.stx_uid,
+			      .gid = sx.stx_gid == cfg->tracee_kgid || S_ISSOCK(sx.stx_mode) ? ctx->cred->gid : sx.stx_gid,
 			      .size = (int64_t)sx.stx_size,
 			      .blocks = (int64_t)sx.stx_blocks,
 			      .atime = ns_of(&sx.stx_atime),
 			      .mtime = ns_of(&sx.stx_mtime),
 			      .ctime = ns_of(&sx.stx_ctime),
 			      .btime = ns_of(&sx.stx_btime)};
+	devpts_fix_stat(dev, out);
 	return 0;
 }
 
@@ -176,9 +178,10 @@ int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int
 	if ((fl & O_ACCMODE) != O_RDONLY)
 		return 0; /* only upper data is open for writing */
 	if (!(f->inode->flags & I_UPPER)) {
-		if (sb->flags & SB_RDONLY)
+		/* A read-only bind has no upper whose file could stand in. */
+		if (sb->flags & SB_REMOTE)
 			return -ENOLCK;
-		/* Opening for writing is what copies up. */
+		/* Opening for writing is what copies up, also where names and data are read-only to the program. */
 		err = reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
 		if (err)
 			return err;
@@ -222,9 +225,12 @@ int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, in
 	}
 	fd = *replace >= 0 ? *replace : hostfd;
 	for (;;) {
-		if (flock(fd, op | LOCK_NB) == 0)
+		if (f->kind == VF_DIR)
+			err = token_flock(f->token, f->inode, op & ~LOCK_NB);
+		else
+			err = flock(fd, op | LOCK_NB) < 0 ? -errno : 0;
+		if (!err)
 			return 0;
-		err = -errno;
 		if (err == -EINTR)
 			continue;
 		if (err != -EWOULDBLOCK || (op & LOCK_NB))

@@ -49,6 +49,7 @@ struct inode {
 #define I_LIVE 1U /* size, blocks and times must be asked for: ops->getattr() */
 #define I_DEAD 2U /* removed directory: no new entries (ENOENT) */
 #define I_LINKABLE 8U /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
+#define I_IMMUTABLE 16U /* nobody may write, whatever the mode says: directories of processes in proc */
 #define I_UPPER 4U /* data is in the upper layer: a writable descriptor of its host object is one of ours */
 
 struct dentry {
@@ -83,6 +84,7 @@ struct dentry {
 #define SB_NOEXEC 4U
 #define SB_NODEV 8U
 #define SB_DYNAMIC 16U    /* contents change by themselves (proc): nothing is cached */
+#define SB_NOCREATE 64U    /* a lookup of a missing name itself ends in ENOENT, before any permission (proc) */
 #define SB_RWBIND 32U     /* descriptors of its files that we hand out may be writable and are the host's own files */
 
 struct super_ops {
@@ -146,6 +148,8 @@ struct inode_ops {
 	 * ops->open (d: the link's), and stat its ops->getattr, which must accept a NULL ctx; anywhere else it's ENOTDIR.
 	 */
 	int (*follow)(struct vfs_ctx *ctx, struct inode *inode, struct path *out);
+	/* [U] What such a link without a path stands for: a descriptor, duplicated into ours, or -errno. */
+	int (*dup)(struct vfs_ctx *ctx, struct inode *inode);
 	/* [U] For I_LIVE: the present values. */
 	int (*getattr)(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
 	/*
@@ -247,6 +251,8 @@ int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straigh
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);
 int devpts_new(struct super **out);
+/* fstat of a terminal: owner and mode are those that its path shows. */
+void devpts_fix_stat(uint64_t host_dev, struct kstat *st);
 int sysfs_new(struct super **out);
 
 /* vfs/devfs.c: opens the sandbox's own device of that number for ctx; for every device node of every file system. flags as

@@ -231,6 +231,8 @@ int inode_permission(const struct vfs_cred *cred, const struct inode *inode, int
 	bool any_x = mode & 0111;
 
 	mask &= MAY_READ | MAY_WRITE | MAY_EXEC;
+	if (unlikely(inode->flags & I_IMMUTABLE) && (mask & MAY_WRITE))
+		return -EPERM;
 	if (cred->uid == inode->uid)
 		mode >>= 6;
 	else if (((mode >> 3) ^ mode) & 7 && in_group(cred, inode->gid))
@@ -258,10 +260,11 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 	i = p->dentry->inode;
 	if (!i)
 		err = -ENOENT;
-	else if ((mask & MAY_WRITE) && path_rdonly(p) && (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
-		err = -EROFS;
 	else
 		err = inode_permission(c, i, mask);
+	/* In the order of a read-only mount, where a read-only file system would be EROFS first. */
+	if (!err && (mask & MAY_WRITE) && path_rdonly(p) && (S_ISREG(i->mode) || S_ISDIR(i->mode) || S_ISLNK(i->mode)))
+		err = -EROFS;
 	vfs_rdunlock();
 	return err;
 }

@@ -67,7 +67,7 @@ static int lookup(struct place *w)
 
 static int prepare(struct place *w, bool removing)
 {
-	const struct inode *i = w->dir.dentry->inode;
+	const struct inode *i = d_inode(w->dir.dentry);
 
 	return i && i->ops->prepare ? i->ops->prepare(w->d, removing) : 0;
 }
@@ -186,19 +186,15 @@ static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, c
 
 static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, const char *target, const uint8_t *sock)
 {
-	bool exists;
 	int err;
 
 	do {
 		err = lookup(w);
 		if (err)
 			return err;
-		vfs_rdlock();
-		exists = w->d->inode != NULL;
-		vfs_rdunlock();
-		if (exists)
+		if (d_inode(w->d))
 			return -EEXIST;
-		if (w->slash && !S_ISDIR(mode))
+		if ((w->slash && !S_ISDIR(mode)) || (w->dir.dentry->sb->flags & SB_NOCREATE))
 			return -ENOENT;
 		if (path_rdonly(&w->dir))
 			return -EROFS;
@@ -281,6 +277,16 @@ int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
+/* [R] may_linkat() with fs.protected_hardlinks set, as every distribution has it. */
+static int may_link(struct vfs_ctx *ctx, const struct inode *i)
+{
+	if (inode_owner_or_capable(ctx->cred, i))
+		return 0;
+	if (!S_ISREG(i->mode) || (i->mode & S_ISUID) || (i->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+		return -EPERM;
+	return inode_permission(ctx->cred, i, MAY_READ | MAY_WRITE) ? -EPERM : 0;
+}
+
 int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *from_file, const struct path *base,
 	     const char *name)
 {
@@ -306,13 +312,18 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = lookup(&w);
 		if (err)
 			break;
-		err = w.d->inode ? -EEXIST : w.slash ? -ENOENT : path_rdonly(&w.dir) ? -EROFS : 0;
+		err = d_inode(w.d) ? -EEXIST : w.slash ? -ENOENT : path_rdonly(&w.dir) ? -EROFS : 0;
 		if (!err && i->sb != w.dir.dentry->sb)
 			err = -EXDEV;
+		if (!err) {
+			vfs_rdlock();
+			err = may_link(ctx, i);
+			vfs_rdunlock();
+		}
 		if (!err)
 			err = prepare(&w, false);
 		/* The source's own directory matters too: copying the file up needs it. */
-		if (!err && fd && !(fd->flags & D_DEAD) && i->ops->prepare)
+		if (!err && fd && !d_dead(fd) && i->ops->prepare)
 			err = i->ops->prepare(fd, false);
 		if (err)
 			break;
@@ -400,6 +411,8 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 	ops = w->dir.dentry->inode ? w->dir.dentry->inode->ops : NULL;
 	if (!err && !(isdir ? ops->rmdir : ops->unlink))
 		err = -EPERM;
+	if (!err && !is_remote(w))
+		err = d_reserve();
 	if (err) {
 		unlock_for(w);
 		return err;
@@ -536,7 +549,7 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		return err == 1 ? 0 : err;
 	err = prepare(o, true);
 	if (!err)
-		err = prepare(n, n->d->inode != NULL);
+		err = prepare(n, d_inode(n->d) != NULL);
 	if (err)
 		return err;
 	lock_for(o);
@@ -544,6 +557,8 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		err = (o->dir.dentry->flags | n->dir.dentry->flags) & D_DEAD ? -ENOENT : -EAGAIN;
 	else
 		err = may_rename(ctx, o, n, flags);
+	if (!err && !is_remote(o))
+		err = d_reserve();
 	if (err) {
 		unlock_for(o);
 		return err == 1 ? 0 : err;
@@ -558,7 +573,11 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		err = ops->rename(o->d, n->d, flags);
 		vfs_wrlock();
 		if (!err && still_there(o) && still_there(n)) {
-			if (flags & RENAME_EXCHANGE)
+			if (d_reserve()) {
+				/* Only cache: looked up again. */
+				d_kill(o->d);
+				d_kill(n->d);
+			} else if (flags & RENAME_EXCHANGE)
 				d_exchange(o->d, n->d);
 			else if (!is_ancestor(o->d, n->dir.dentry))
 				d_move(o->d, n->d, 0);

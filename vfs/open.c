@@ -97,7 +97,9 @@ static int may_open(struct opening *o, const struct path *p, const struct inode 
 	default:
 		break;
 	}
-	if (!o->created)
+	if (!o->created && (o->flags & O_TRUNC) && path_rdonly(p))
+		err = -EROFS; /* truncating asks for the mount first */
+	else if (!o->created)
 		err = path_permission(c, p, o->acc);
 	if (err)
 		return err;
@@ -125,8 +127,7 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 		      : (o->flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) ? -EEXIST
 									      : 0;
 		if (!err)
-			err = o->flags & O_PATH ? token_open(p, false, true, o->flags, hostfd)
-						: fs_open(o, p->dentry, i, hostfd);
+			err = o->flags & O_PATH ? token_open(p, true, o->flags, hostfd) : fs_open(o, p->dentry, i, hostfd);
 		iput(i);
 		return err;
 	}
@@ -139,12 +140,12 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 	if (!err && (o->flags & O_DIRECTORY) && !dir)
 		err = -ENOTDIR;
 	if (!err && (o->flags & O_PATH)) {
-		err = token_open(p, dir, true, o->flags, hostfd);
+		err = token_open(p, true, o->flags, hostfd);
 	} else {
 		if (!err)
 			err = may_open(o, p, i);
 		if (!err && dir)
-			err = token_open(p, true, false, o->flags, hostfd);
+			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);
 		if (!err && !dir) {
@@ -183,7 +184,7 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 		err = walk_last(&nd, true, &next);
 		if (err)
 			break;
-		if (!next.dentry->inode) {
+		if (!d_inode(next.dentry)) {
 			/* The name is in the caller's string or in nd.text: both live until nd_end(). */
 			mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
 			struct dentry *made = NULL;
@@ -205,10 +206,10 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			path_put(&next);
 			nd.trusted = 0;
 			err = walk_last(&nd, true, &next);
-			if (!err && !next.dentry->inode)
+			if (!err && !d_inode(next.dentry))
 				err = -ENOENT;
 			if (!err) {
-				o->created = next.dentry->inode->uid == o->ctx->cred->uid;
+				o->created = d_inode(next.dentry)->uid == o->ctx->cred->uid;
 				if (!o->created)
 					o->flags &= ~(O_CREAT | O_EXCL);
 				*out = next;
@@ -220,7 +221,7 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			err = -EEXIST;
 			break;
 		}
-		if (!S_ISLNK(next.dentry->inode->mode)) {
+		if (!S_ISLNK(d_inode(next.dentry)->mode)) {
 			*out = next;
 			path_get(out);
 			break;
@@ -265,6 +266,8 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 		return -ENOENT;
 	if (!S_ISDIR(di->mode))
 		err = -ENOTDIR;
+	else if (path_rdonly(&dir))
+		err = -EROFS;
 	else
 		err = path_permission(o->ctx->cred, &dir, MAY_WRITE | MAY_EXEC);
 	if (!err && !di->ops->tmpfile)

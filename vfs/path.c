@@ -53,13 +53,40 @@ static int finish(char *buf, size_t size, size_t at, int err)
 	return (int)(size - at);
 }
 
+/*
+ * [U] Where nothing is cached, each lookup replaces the entry, so that D_DEAD says nothing: does the name still lead to something?
+ * Names of such a file system don't move.
+ */
+static bool is_deleted(const struct path *p)
+{
+	struct dentry *d = p->dentry;
+
+	if (!(d->sb->flags & SB_DYNAMIC))
+		return d_dead(d);
+	for (; d->parent != d; d = d->parent) {
+		struct lookup_result r = {0};
+		struct inode *dir = d_inode(d->parent);
+		int n;
+
+		if (!dir || !dir->ops->lookup)
+			continue;
+		n = dir->ops->lookup(d->parent, d->name, d->namelen, "", &r, 1);
+		if (n != 1 || !r.inode)
+			return true;
+		iput(r.inode);
+	}
+	return false;
+}
+
 int vfs_getpath(struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size)
 {
 	size_t at = 0;
 	int err;
 
+	if (is_deleted(p))
+		return -ENOENT;
 	vfs_rdlock();
-	err = p->dentry->flags & D_DEAD ? -ENOENT : build(ctx, p, "", buf, size, &at);
+	err = build(ctx, p, "", buf, size, &at);
 	vfs_rdunlock();
 	return finish(buf, size, at, err);
 }
@@ -67,6 +94,7 @@ int vfs_getpath(struct vfs_ctx *ctx, const struct path *p, char *buf, size_t siz
 int vfs_vfile_path(struct vfs_ctx *ctx, const struct vfile *f, char *buf, size_t size)
 {
 	size_t at = 0;
+	bool deleted;
 	int err, n;
 
 	if (f->kind == VF_FOREIGN)
@@ -76,8 +104,9 @@ int vfs_vfile_path(struct vfs_ctx *ctx, const struct vfile *f, char *buf, size_t
 		n = snprintf(buf, size, "/#%lu (deleted)", (unsigned long)f->inode->ino);
 		return (size_t)n < size ? n + 1 : -ERANGE;
 	}
+	deleted = is_deleted(&f->path);
 	vfs_rdlock();
-	err = build(ctx, &f->path, f->path.dentry->flags & D_DEAD ? " (deleted)" : "", buf, size, &at);
+	err = build(ctx, &f->path, deleted ? " (deleted)" : "", buf, size, &at);
 	vfs_rdunlock();
 	return finish(buf, size, at, err);
 }

@@ -38,6 +38,7 @@ bool proc_native_exists(const struct pinode *dir, const struct pnode *child);
 extern const struct pnode_ops proc_donate_ops;         /* the native file, read-only */
 extern const struct pnode_ops proc_donate_rw_ops;      /* and for writing, where the kernel itself checks who writes */
 extern const struct pnode_ops proc_donate_inspect_ops; /* only for who may look into the process */
+extern const struct pnode_ops proc_mem_ops;            /* the memory of a process that ctx may look into */
 extern const struct pnode_ops proc_denied_write_ops;   /* text; opening for writing is EPERM */
 extern const struct pnode_ops proc_pid_dir_ops;        /* plain directory in a process */
 

@@ -290,7 +290,7 @@ static int fd_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd
 	return reopen_ours(ctx, &f, flags, hostfd);
 }
 static const struct pnode_ops fd_link_ops = {
-    .readlink = fd_readlink, .follow = fd_follow, .getattr = fd_getattr, .open = fd_open};
+    .readlink = fd_readlink, .follow = fd_follow, .dup = fd_dup, .getattr = fd_getattr, .open = fd_open};
 
 /* --- fdinfo ------------------------------------------------------------------------------------------------------------ */
 

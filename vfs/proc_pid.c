@@ -42,6 +42,7 @@ static const struct pnode_row both_rows[] = {
     {"limits", RO, &proc_limits_ops, NULL},
     {"loginuid", RW, &proc_denied_write_ops, "4294967295"},
     {"maps", RO, &proc_maps_ops, NULL},
+    {"mem", S_IFREG | 0600, &proc_mem_ops, NULL},
     {"mountinfo", RO, &proc_mountinfo_ops, NULL},
     {"mounts", RO, &proc_mounts_ops, NULL},
     {"net/arp", RO, &proc_donate_ops, NULL},
@@ -170,6 +171,7 @@ int proc_pid_lookup(struct pinode *root, const char *name, struct pinode **out)
 		return -ENOMEM;
 	p->pid = pid;
 	p->inode.nlink = 9;
+	p->inode.flags |= I_IMMUTABLE;
 	pinode_set_ino(p);
 	set_owner(p);
 	*out = p;
@@ -202,6 +204,7 @@ static int task_lookup(struct pinode *dir, const char *name, struct pinode **out
 		return -ENOMEM;
 	p->tid = tid;
 	p->inode.nlink = 7;
+	p->inode.flags |= I_IMMUTABLE;
 	pinode_set_ino(p);
 	*out = p;
 	return 0;

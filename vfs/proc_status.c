@@ -62,6 +62,8 @@ static int status_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *o
 
 	if (r < 0)
 		return r;
+	/* It waits for this text now; natively it would be the one that runs. */
+	bool self = p->tid ? p->tid == vfs_tid(ctx) : p->pid == vfs_tgid(ctx) && vfs_tgid(ctx) == vfs_tid(ctx);
 	bool have = proc_info(p, &info) == 0;
 	struct vfs_task_info nobody = {.umask = 022};
 	for (size_t pos = 0; pos < native.len;) {
@@ -74,6 +76,8 @@ static int status_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *o
 			sbuf_str(out, "Seccomp:\t0\n");
 		else if (has_key(line, len, "Seccomp_filters:"))
 			sbuf_str(out, "Seccomp_filters:\t0\n");
+		else if (self && has_key(line, len, "State:"))
+			sbuf_str(out, "State:\tR (running)\n");
 		else if (!status_line(out, line, len, have ? &info : &nobody))
 			sbuf_put(out, line, len);
 	}

@@ -99,7 +99,7 @@ static const struct pnode_row sys_rows[] = {
     {"sys/fs/pipe-user-pages-hard", RW, &proc_donate_ops, NULL},
     {"sys/fs/pipe-user-pages-soft", RW, &proc_donate_ops, NULL},
     {"sys/fs/protected_fifos", RW, &pseudo_text_ops, "0\n"},
-    {"sys/fs/protected_hardlinks", RW, &pseudo_text_ops, "0\n"},
+    {"sys/fs/protected_hardlinks", RW, &pseudo_text_ops, "1\n"},
     {"sys/fs/protected_regular", RW, &pseudo_text_ops, "0\n"},
     {"sys/fs/protected_symlinks", RW, &pseudo_text_ops, "0\n"},
     {"sys/fs/suid_dumpable", RW, &pseudo_text_ops, "0\n"},

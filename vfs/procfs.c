@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 
 #define PROC_MAGIC 0x9fa0
 
@@ -74,6 +75,17 @@ int proc_native_name(const struct pinode *p, const struct pnode *node, char *buf
 	return r < 0 ? r : 0;
 }
 
+/* As the tracees' user, which is the calling thread's saved uid (or its own already). */
+static int open_as_tracee(const char *name, int flags)
+{
+	int old = setfsuid(vfs_config()->tracee_kuid);
+	int fd = openat(vfs_config()->guest_procfd, name, flags), err = errno;
+
+	setfsuid((uid_t)old);
+	errno = err;
+	return fd;
+}
+
 int proc_native_open(const struct pinode *p, int flags)
 {
 	char name[256];
@@ -83,7 +95,10 @@ int proc_native_open(const struct pinode *p, int flags)
 	int r = proc_native_name(p, p->node, name, sizeof(name));
 	if (r < 0)
 		return r;
-	r = openat(vfs_config()->guest_procfd, name, (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	flags = (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+	r = openat(vfs_config()->guest_procfd, name, flags);
+	if (r < 0 && errno == EACCES)
+		r = open_as_tracee(name, flags);
 	return r < 0 ? -errno : r;
 }
 
@@ -160,6 +175,12 @@ static int donate_inspect_open(struct vfs_ctx *ctx, struct pinode *p, int flags,
 {
 	return donate(ctx, p, flags, false, true, hostfd);
 }
+/* Not init's: it was forked from us, and nothing in it is the sandbox's. */
+static int mem_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd)
+{
+	return p->pid == 1 ? -EACCES : donate(ctx, p, flags, true, true, hostfd);
+}
+const struct pnode_ops proc_mem_ops = {.open = mem_open, .exists = proc_native_exists};
 const struct pnode_ops proc_donate_ops = {.open = donate_open, .exists = proc_native_exists};
 const struct pnode_ops proc_donate_rw_ops = {.open = donate_rw_open, .exists = proc_native_exists};
 const struct pnode_ops proc_donate_inspect_ops = {.open = donate_inspect_open, .exists = proc_native_exists};
@@ -235,6 +256,6 @@ int procfs_new(struct super **out)
 		proc_sys_add(root);
 		proc_pid_tree();
 	}
-	*out = pseudo_super("proc", SB_DYNAMIC | SB_NOEXEC | SB_NODEV, PROC_MAGIC, vfs_new_dev(), root);
+	*out = pseudo_super("proc", SB_DYNAMIC | SB_NOCREATE | SB_NOEXEC | SB_NODEV, PROC_MAGIC, vfs_new_dev(), root);
 	return 0;
 }

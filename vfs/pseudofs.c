@@ -218,6 +218,13 @@ static ssize_t pseudo_readlink(struct vfs_ctx *ctx, struct inode *inode, char *b
 	return p->node->ops->readlink ? p->node->ops->readlink(ctx, p, buf, size) : -EINVAL;
 }
 
+static int pseudo_dup(struct vfs_ctx *ctx, struct inode *inode)
+{
+	const struct pinode *p = pinode_of(inode);
+
+	return p->node->ops->dup ? p->node->ops->dup(ctx, p) : -ENOENT;
+}
+
 static int pseudo_follow(struct vfs_ctx *ctx, struct inode *inode, struct path *out)
 {
 	struct pinode *p = pinode_of(inode);
@@ -325,6 +332,7 @@ static const struct inode_ops pseudo_inode_ops = {
     .readdir = pseudo_readdir,
     .readlink = pseudo_readlink,
     .follow = pseudo_follow,
+    .dup = pseudo_dup,
     .getattr = pseudo_getattr,
     .open = pseudo_open,
     .setattr = pseudo_setattr,

@@ -33,6 +33,7 @@ struct pnode_ops {
 	int (*open)(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd);
 	ssize_t (*readlink)(struct vfs_ctx *ctx, struct pinode *p, char *buf, size_t size);
 	int (*follow)(struct vfs_ctx *ctx, struct pinode *p, struct path *out);
+	int (*dup)(struct vfs_ctx *ctx, const struct pinode *p);
 	int (*getattr)(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st);
 	int (*setattr)(struct vfs_ctx *ctx, struct pinode *p, const struct setattr *sa);
 	/* Directory: children beside the static ones. lookup gives a new pinode, -ENOENT for none. */

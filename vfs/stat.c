@@ -107,14 +107,7 @@ int vfs_access(struct vfs_ctx *ctx, const struct path *base, const char *name, i
 		if (reg)
 			return -EACCES;
 	}
-	/* Linux checks permission first and a read-only mount after it. */
-	vfs_rdlock();
-	if (!p.dentry->inode)
-		err = -ENOENT;
-	else
-		err = inode_permission(ctx->cred, p.dentry->inode, mode);
-	vfs_rdunlock();
-	return !err && (mode & MAY_WRITE) ? path_permission(ctx->cred, &p, mode) : err;
+	return path_permission(ctx->cred, &p, mode);
 }
 
 static ssize_t copy_link(const char *text, char *buf, size_t size)

@@ -68,6 +68,7 @@ struct vfs_ctx {
 	/* A descriptor of the calling process, duplicated into ours (caller closes), or -EBADF: /proc/self/fd, /dev/fd. */
 	int (*get_fd)(struct vfs_ctx *ctx, int fd);
 	void *owner;
+	const uint64_t *size_limit; /* RLIMIT_FSIZE where the caller is to obey it: growing beyond is EFBIG; NULL: none */
 };
 static inline pid_t vfs_tgid(struct vfs_ctx *ctx)
 {
@@ -161,6 +162,9 @@ void vfs_root(struct path *out);
 
 /* Flags are AT_SYMLINK_NOFOLLOW, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH. The final component must exist. */
 int vfs_resolve(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct path *out) MUST_CHECK;
+/* Of a magic link at which vfs_resolve() stopped, though it follows links, because the object has no path (O_TMPFILE, unlinked, pipe): a
+ * descriptor of that object, the caller's. -ENOENT: p is none. */
+int vfs_magic_fd(struct vfs_ctx *ctx, const struct path *p) MUST_CHECK;
 /* Absolute path of p as seen from ctx->root, NUL included in the count returned; -ERANGE, or -ENOENT when p was
  * deleted. "(unreachable)" goes before what root can't reach, as getcwd(2) does. */
 int vfs_getpath(struct vfs_ctx *ctx, const struct path *p, char *buf, size_t size) MUST_CHECK;
@@ -241,7 +245,7 @@ int vfs_flock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int op, in
 /* The same preparation for a record lock (fcntl(2) F_SETLK...): *replace or -1; then the call itself runs natively. */
 int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int *replace) MUST_CHECK;
 
-/* AF_UNIX names: vfs_sock_bind() makes the socket node; vfs_sock_key() finds the abstract-like key of an existing one: 
+/* AF_UNIX names: vfs_sock_bind() makes the socket node; vfs_sock_key() finds the abstract-like key of an existing one:
  * 16 random bytes that name the socket in the tracees' own network namespace, so that bind and connect run on it. */
 #define VFS_SOCK_KEY 16
 int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name, uint8_t key[VFS_SOCK_KEY]) MUST_CHECK;

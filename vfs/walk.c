@@ -170,6 +170,7 @@ static int ask(struct dentry *dir, const char *name, size_t len, const char *res
 		err = -ENOENT;
 	n = plain;
 	for (k = 0; k < got && !err; k++) {
+		const struct inode *answer = r[k].inode;
 		struct dentry *d = insert(cur, name, len, &r[k]);
 
 		if (!d) {
@@ -184,7 +185,8 @@ static int ask(struct dentry *dir, const char *name, size_t len, const char *res
 			++*levels;
 		}
 		len = strcspn(n, "/");
-		if (!d->inode || !S_ISDIR(d->inode->mode) || !len) {
+		/* What was there already may be another directory by now, in which the answer's names don't exist. */
+		if (!d->inode || d->inode != answer || !S_ISDIR(d->inode->mode) || !len) {
 			k++;
 			break;
 		}
@@ -261,7 +263,7 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	}
 	if (!d)
 		return -ENOENT;
-	if (!d->inode && !need) {
+	if (!need && !d_inode(d)) {
 		if (!nd->fast)
 			dput(d);
 		return -ENOENT;
@@ -379,7 +381,9 @@ static int may_lookup(struct nameidata *nd)
 
 static bool is_link(const struct path *p)
 {
-	return p->dentry->inode && S_ISLNK(p->dentry->inode->mode);
+	const struct inode *i = d_inode(p->dentry);
+
+	return i && S_ISLNK(i->mode);
 }
 
 /* Text of a link, for the caller to free. */
@@ -593,8 +597,12 @@ int walk_full(struct nameidata *nd, unsigned flags)
 		if (err == 1)
 			break;
 	}
-	if (nd->want_dir && (!nd->path.dentry->inode || !S_ISDIR(nd->path.dentry->inode->mode)))
-		return -ENOTDIR;
+	if (nd->want_dir) {
+		const struct inode *i = d_inode(nd->path.dentry);
+
+		if (!i || !S_ISDIR(i->mode))
+			return -ENOTDIR;
+	}
 	if (!nd->fast && nd->dotdot && (nd->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT))) {
 		/* A rename while we walked may have moved us out; Linux checks the same at the end. */
 		bool under;
@@ -654,6 +662,24 @@ int vfs_resolve(struct vfs_ctx *ctx, const struct path *base, const char *name, 
 		return 0;
 	}
 	return resolve_path(ctx, base, name, flags | WALK_MAGIC, 0, out, NULL);
+}
+
+int vfs_magic_fd(struct vfs_ctx *ctx, const struct path *p)
+{
+	struct inode *i;
+	int fd = -ENOENT;
+
+	vfs_rdlock();
+	i = p->dentry->inode;
+	if (i && S_ISLNK(i->mode) && i->ops->dup)
+		iget(i);
+	else
+		i = NULL;
+	vfs_rdunlock();
+	if (i)
+		fd = i->ops->dup(ctx, i);
+	iput(i);
+	return fd;
 }
 
 int vfs_may_chdir(struct vfs_ctx *ctx, const struct path *p)

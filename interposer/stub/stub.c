@@ -243,6 +243,10 @@ __attribute__((used)) struct start stub_main(uintptr_t *sp)
 		char bytes[EXEC_PLAN_MAX];
 	} u;
 	struct image program, interp;
+	/* With a long argv our frame lies below what the kernel mapped of the stack, and a write from outside doesn't make it grow. */
+	for (unsigned i = 0; i < sizeof u; i += PAGE)
+		((volatile char *)u.bytes)[i] = 0;
+	((volatile char *)u.bytes)[sizeof u - 1] = 0;
 	if (call6(SYS_execve, (long)EXEC_CHECKIN_MAGIC, (long)&u, sizeof u, 0, 0, 0))
 		give_up();
 	load(&program, u.plan.exe_fd, 1);
@@ -250,6 +254,8 @@ __attribute__((used)) struct start stub_main(uintptr_t *sp)
 	interp.entry = program.entry;
 	if (u.plan.interp_fd >= 0)
 		load(&interp, u.plan.interp_fd, 0);
+	if (u.plan.stack)
+		*((volatile char *)sp - u.plan.stack) = 0;
 	if (u.plan.n_prefix)
 		sp = replace_argv(sp, &u.plan);
 	uintptr_t *p = sp + 1 + sp[0] + 1;

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <sys/file.h>
 
 static void show_cwd(const char *top)
 {
@@ -183,10 +184,99 @@ static void reading(void)
 	close(fd);
 }
 
+static void locks(void)
+{
+	int a, b;
+
+	mkdir("locked", 0755);
+	a = open("locked", O_RDONLY);
+	b = open("locked", O_RDONLY | O_DIRECTORY);
+	R(flock(a, LOCK_EX | LOCK_NB));
+	R(flock(a, LOCK_EX | LOCK_NB));
+	R(flock(b, LOCK_EX | LOCK_NB));
+	R(flock(b, LOCK_SH | LOCK_NB));
+	CHILD("inherited", R(flock(a, LOCK_EX | LOCK_NB)); R(flock(b, LOCK_SH | LOCK_NB)));
+	R(flock(a, LOCK_SH));
+	R(flock(b, LOCK_SH | LOCK_NB));
+	R(flock(b, LOCK_EX | LOCK_NB));
+	R(flock(a, LOCK_EX | LOCK_NB));
+	close(b);
+	b = open("locked", O_RDONLY);
+	R(flock(b, LOCK_EX | LOCK_NB));
+	int c = dup(a);
+
+	close(a);
+	R(flock(b, LOCK_EX | LOCK_NB));
+	close(c);
+	R(flock(b, LOCK_EX | LOCK_NB));
+	/* A process that ends gives its lock back, and who waits goes on. */
+	R(flock(b, LOCK_UN));
+	close(b);
+
+	int p[2];
+
+	if (pipe(p))
+		return;
+	pid_t child = fork();
+
+	if (!child) {
+		R(flock(open("locked", O_RDONLY), LOCK_EX));
+		fflush(stdout);
+		write(p[1], "x", 1);
+		usleep(100000);
+		_exit(0);
+	}
+	read(p[0], &(char){0}, 1);
+	b = open("locked", O_RDONLY);
+	R(flock(b, LOCK_EX));
+	waitpid(child, NULL, 0);
+	close(p[0]);
+	close(p[1]);
+	close(b);
+	a = open("locked", O_PATH);
+	R(flock(a, LOCK_SH));
+	close(a);
+}
+
+/* What /proc/self/fd says of directories. */
+static void names_of(void)
+{
+	static const char *const name[] = {"/proc/self/fd", "/proc/self/task", "/proc", "/dev", "/", "gone2"};
+	char link[64], text[PATH_MAX], top[PATH_MAX];
+
+	mkdir("gone2", 0755);
+	if (!getcwd(top, sizeof(top)))
+		return;
+	for (size_t i = 0; i < COUNT(name); i++) {
+		int fd = open(name[i], O_RDONLY);
+		struct stat st;
+
+		if (i == COUNT(name) - 1)
+			rmdir("gone2");
+		else
+			stat(name[i], &st);
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		ssize_t n = readlink(link, text, sizeof(text) - 1);
+
+		text[n < 0 ? 0 : n] = 0;
+		char *rest = strncmp(text, top, strlen(top)) ? text : text + strlen(top);
+
+		/* Not the process's number. */
+		if (!strncmp(rest, "/proc/", 6))
+			rest = strchr(rest + 6, '/');
+		printf("%s is %s\n", name[i], rest ? rest : text);
+		close(fd);
+	}
+	R(chdir("/proc/self/fd"));
+	R(getcwd(text, sizeof(text)) ? 0 : -1);
+}
+
 int main(void)
 {
 	umask(022);
 	working();
 	reading();
+	locks();
+	names_of();
 	return 0;
 }

@@ -241,6 +241,14 @@ static void spawning(void)
 	R(system("echo through the shell | cat") >> 8);
 }
 
+/* A result goes to a part of the stack that nobody has touched, below what an exec maps at first: the kernel grows the stack for it. */
+static __attribute__((noinline)) void deep_stack(void)
+{
+	char deep[600000];
+
+	printf("getcwd deep in the stack %d\n", getcwd(deep, PATH_MAX) == deep);
+}
+
 int main(int argc, char **argv)
 {
 	/* Run with fewer than two words by one of the tests below: the kernel makes an empty argv[0] since 5.18. */
@@ -257,6 +265,7 @@ int main(int argc, char **argv)
 	scripts();
 	names();
 	sizes();
+	deep_stack();
 	spawning();
 	return 0;
 }

@@ -108,6 +108,43 @@ static void sockets(void)
 	close(s);
 	close(c);
 
+	/* Who connected, with a name and without, also when it has ended. */
+	s = socket(AF_UNIX, SOCK_STREAM, 0);
+	R(bind(s, ADDR("named")));
+	R(listen(s, 4));
+	for (int bound = 0; bound < 2; bound++) {
+		fflush(stdout);
+		p = fork();
+		if (!p) {
+			int k = socket(AF_UNIX, SOCK_STREAM, 0);
+
+			connect(k, ADDR("nothing"));
+			if (bound && bind(k, ADDR("client")))
+				_exit(1);
+			if (connect(k, ADDR("named")) || getsockname(k, (struct sockaddr *)&a, (len = sizeof(a), &len)))
+				_exit(2);
+			printf("client's own name \"%s\" len %d\n", len > 2 ? a.sun_path : "", (int)len);
+			write(k, "hello", 5);
+			fflush(stdout);
+			_exit(0);
+		}
+		waitpid(p, &st, 0);
+		memset(&a, 0, sizeof(a));
+		c = accept4(s, (struct sockaddr *)&a, (len = sizeof(a), &len), SOCK_CLOEXEC);
+		printf("client %d accepted %d \"%s\" len %d cloexec %d\n", WEXITSTATUS(st), c >= 0, a.sun_path, (int)len,
+		       fcntl(c, F_GETFD));
+		len = sizeof(cr);
+		R(getsockopt(c, SOL_SOCKET, SO_PEERCRED, &cr, &len));
+		printf("peer is the child: %d, uid %d gid %d\n", cr.pid == p, (int)cr.uid, (int)cr.gid);
+		memset(&a, 0, sizeof(a));
+		R(recvfrom(c, buf, sizeof(buf), 0, (struct sockaddr *)&a, (len = sizeof(a), &len)));
+		printf("from \"%s\" len %d\n", a.sun_path, (int)len);
+		close(c);
+	}
+	fcntl(s, F_SETFL, O_NONBLOCK);
+	R(accept(s, (struct sockaddr *)&a, &len));
+	close(s);
+
 	int d1 = socket(AF_UNIX, SOCK_DGRAM, 0), d2 = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	R(bind(d1, ADDR("dgram1")));
@@ -116,6 +153,7 @@ static void sockets(void)
 	len = sizeof(a);
 	memset(&a, 0, sizeof(a));
 	R(recvfrom(d1, buf, sizeof(buf), 0, (struct sockaddr *)&a, &len));
+	printf("from \"%s\" len %d\n", a.sun_path, (int)len);
 	R(connect(d2, ADDR("dgram1")));
 	R(send(d2, "more", 4, 0));
 	R(recv(d1, buf, sizeof(buf), 0));

@@ -9,7 +9,7 @@
 static void status_fields(void)
 {
 	static const char *const want[] = {
-	    "Name:", "Umask:", "State:", "Uid:", "Gid:", "FDSize:", "Groups:", "Threads:", "SigBlk:", "SigIgn:"};
+	    "Name:", "Umask:", "State:", "Uid:", "Gid:", "Groups:", "Threads:", "SigBlk:", "SigIgn:"};
 	char line[512];
 	FILE *f = fopen("/proc/self/status", "r");
 

@@ -23,7 +23,7 @@ is 0 changed --bind "$top/b" /new/deep/place -- cat /new/deep/place/f
 is 0 "" --tmpfs "$top/b" -- ls "$top/b"
 is 0 $'f\nn2' --tmpfs /mnt --bind "$top/b" /mnt/x -- ls /mnt/x
 is 0 "" --bind "$top/b" /mnt/x --tmpfs /mnt -- ls /mnt
-is 1 "" --hide "$top/b/f" -- sh -c "grep -q changed '$top/b/f'"
+is 0 "" --hide "$top/b/f" -- sh -c "! grep -qs changed '$top/b/f'" # root may read it, and finds nothing
 is 0 "" --hide "$top/hidden" -- sh -c "cat '$top/hidden/flag' 2>/dev/null || :"
 is 0 "" --hide /no/such/path -- true
 is 0 "$top/b" --chdir "$top/b" -- pwd
@@ -43,11 +43,26 @@ exec 9>&-
 wait $!
 [ "$(cat out.txt)" = $'changed\nready\nagain\nlate' ] || fail "a bind is coherent with the host: $(cat out.txt)"
 # --overlay: none is read-only, all:memory keeps binds from the host.
-is 1 "" --overlay none -- sh -c "echo x > '$top/w/file'"
+is 2 "" --overlay none -- sh -c "echo x > '$top/w/file'" # what dash ends with after a failed redirection
 is 1 "" --overlay none -- sh -c 'mkdir /usr/x || mkdir /tmp/x'
 before=$(manifest b)
 is 0 y --overlay all:memory --bind "$top/b" /mnt -- sh -c 'echo y > /mnt/f; cat /mnt/f'
 [ "$before" = "$(manifest b)" ] || fail "all:memory let a change of a bind through"
 # Another root.
 mkdir -p r/bin && { command -v busybox >/dev/null && cp "$(command -v busybox)" r/bin/ && is 0 root-of-its-own --root r -- /bin/busybox echo root-of-its-own; }
+if command -v flock >/dev/null; then
+	is 0 locked --overlay none -- flock "$top/b/f" echo locked
+	is 0 one --overlay none -- flock "$top/b/f" sh -c "flock -n '$top/b/f' echo two || echo one"
+	is 0 one -- flock "$top/b" sh -c "flock -n '$top/b' echo two || echo one"
+fi
+# Many that change one tree at once, straight on the host and in a tmpfs.
+stress=$(dirname "$SANDBOX")/tests/conformance/stress
+if [ -x "$stress" ]; then
+	want=$'status 0\nstatus 0\nstatus 0\nstatus 0\nat least a hundred calls: 1\nunsound: 0\nleft over: 0\nand again: 0'
+	mkdir -p st/dir/sub && for f in file dir/a dir/sub/b; do echo x >st/$f; done
+	ln st/file st/hard && ln -s file st/link && ln -s dir st/dirlink
+	is 0 "$want" --bind "$top/st" /mnt --chdir /mnt -- "$stress" 700
+	[ -z "$(ls st)" ] || fail "left on the host: $(ls st)"
+	is 0 "$want" --tmpfs /mnt --chdir /mnt -- "$stress" 500
+fi
 finish

@@ -13,4 +13,8 @@ wait
 inside sh -c 'cat /proc/mounts /proc/self/mountinfo' | grep -E 'ext4|btrfs|xfs|/dev/[sv]d|nvme' && fail "mounts of the host show"
 inside sh -c 'mkdir big && cd big && seq 20000 | xargs touch && ls | wc -l && find . -type f -delete && rmdir ../big' >n.txt || fail "20,000 files in a directory"
 [ "$(cat n.txt)" = 20000 ] || fail "counts $(cat n.txt)"
+[ "$(inside sh -c 'for n in 12000 15000 16000 16300 17000 40000; do echo $(seq $n) | xargs -n 40000 -s 1000000 true && printf .; done')" = ...... ] || fail "long argv"
+# Without inotify's watches a follower polls.
+got=$(inside sh -c 'echo a > grows; (sleep 0.5; echo b >> grows) & timeout 3 tail -f grows' 2>/dev/null | tr '\n' ' ')
+[ "$got" = "a b " ] || fail "tail -f: $got"
 finish

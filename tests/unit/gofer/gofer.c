@@ -148,6 +148,8 @@ static void check_walk(void)
 	cr_expect(n == 2 && S_ISDIR(at[0].mode) && S_ISREG(at[1].mode));
 	cr_expect_eq(gofer_walk(g, 0, "a/b/c/file", 4, at, 8, &n, NULL, 0), 0);
 	cr_expect(n == 1 && S_ISREG(at[0].mode));
+	cr_expect_eq(gofer_walk(g, 0, "link", 1, at, 8, &n, NULL, 0), 0);
+	cr_expect(n == 1 && S_ISLNK(at[0].mode)); /* who doesn't ask for the text can meet a link, too */
 	cr_expect_eq(gofer_walk(g, 0, "a/b/c/file", 0, at, 2, &n, link, sizeof link), 0);
 	cr_expect_eq(n, 2);
 	cr_expect_eq(gofer_walk(g, 0, "a/no/c", 0, at, 8, &n, link, sizeof link), 0);

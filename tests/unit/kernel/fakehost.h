@@ -99,7 +99,7 @@ static pid_t fake_host_pid(struct call *c, pid_t guest)
 
 static int fake_rlimit(struct call *c, pid_t guest, int resource, const uint64_t next[2], uint64_t old[2])
 {
-	old[0] = old[1] = 77;
+	old[0] = old[1] = resource == RLIMIT_FSIZE ? UINT64_MAX : 77;
 	return 0;
 }
 
@@ -126,6 +126,13 @@ static int fake_exec_prepare(struct call *c, const char *name, bool private_, ui
 	fake.prepared++;
 	fake.last_private = private_;
 	*ino = private_ ? fake.stub_ino : 0;
+	return 0;
+}
+
+static int fake_exec_copy(struct call *c, const char *name, int exe, const char *interp, int interp_fd, uint64_t *ino)
+{
+	fake.prepared++;
+	*ino = fake.stub_ino;
 	return 0;
 }
 
@@ -174,6 +181,15 @@ static bool fake_traced(struct call *c)
 	return fake.traced;
 }
 
+static bool fake_thread_fds(struct call *c)
+{
+	return true;
+}
+
+static void fake_raise(struct call *c, int sig)
+{
+}
+
 static const struct host_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
@@ -188,6 +204,7 @@ static const struct host_ops fake_ops = {
     .may_block = fake_may_block,
     .interrupted = fake_interrupted,
     .exec_prepare = fake_exec_prepare,
+    .exec_copy = fake_exec_copy,
     .exec_running = fake_exec_running,
     .exec_done = fake_exec_done,
     .is_init = fake_is_init,
@@ -197,6 +214,8 @@ static const struct host_ops fake_ops = {
     .pidfd_pid = fake_pidfd_pid,
     .fd_cloexec = fake_fd_cloexec,
     .traced = fake_traced,
+    .raise = fake_raise,
+    .thread_fds = fake_thread_fds,
 };
 
 /* A draft of a process of that user, with all capabilities for root; cwd and root as given (referenced here), may be NULL. */

@@ -81,6 +81,7 @@ Test(filter, lists)
 	cr_assert_eq(decide(SYS_ioctl, 0, TIOCLINUX, 0), FILTER_NOTIFY);
 	cr_assert_eq(decide(SYS_fcntl, 0, F_SETLK, 0), FILTER_NOTIFY);
 	cr_assert_eq(decide(SYS_fcntl, 0, F_NOTIFY, 0), FILTER_NOTIFY);
+	cr_assert_eq(decide(SYS_fcntl, 0, F_SETFL, 0), FILTER_ALLOW);
 	cr_assert_eq(decide(SYS_fcntl, 0, F_GETFL, 0), FILTER_ALLOW);
 	cr_assert_eq(decide(SYS_clone, SIGCHLD, 0, 0), FILTER_ALLOW);
 	cr_assert_eq(decide(SYS_clone, CLONE_FS | SIGCHLD, 0, 0), FILTER_NOTIFY);

@@ -108,6 +108,28 @@ Test(overlay_core, one_round_trip_for_a_deep_path)
 	cr_expect_eq(vfs_stat(&ctx, NULL, "/d/no/f", 0, &st), -ENOENT);
 }
 
+static void replace_d(void)
+{
+	struct vfs_ctx ctx = new_ctx();
+
+	cr_assert_eq(vfs_rename(&ctx, NULL, "/d", NULL, "/old", 0), 0);
+	cr_assert_eq(vfs_mkdir(&ctx, NULL, "/d", 0755), 0);
+}
+
+/* The answer tells of names in the old directory. */
+Test(overlay_core, directory_replaced_while_the_lower_is_asked)
+{
+	struct vfs_ctx ctx = new_ctx();
+	struct kstat st;
+
+	fake_meanwhile = replace_d;
+	cr_expect_eq(vfs_stat(&ctx, NULL, "/d/e/f", 0, &st), -ENOENT);
+	cr_expect_eq(vfs_stat(&ctx, NULL, "/d/e", 0, &st), -ENOENT);
+	cr_expect_str_eq(list("/d"), "");
+	cr_expect_eq(vfs_stat(&ctx, NULL, "/old/e/f", 0, &st), 0);
+	cr_expect_eq(vfs_rmdir(&ctx, NULL, "/d"), 0);
+}
+
 Test(overlay_core, listing)
 {
 	struct vfs_ctx ctx = new_ctx();

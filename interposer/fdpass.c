@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fdpass.c - see fdpass.h. */
+#include "interposer/fdpass.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+union control {
+	char buf[CMSG_SPACE(sizeof(int) * FDPASS_MAX)];
+	struct cmsghdr align;
+};
+
+int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t len)
+{
+	union control u = {0};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (!n || n > FDPASS_MAX)
+		return -EINVAL;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+	memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
+	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t len)
+{
+	union control u = {0};
+	struct iovec iov = {.iov_base = data, .iov_len = len};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	if (r <= 0)
+		return r ? -errno : -EPIPE;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return 0;
+	unsigned n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+	memcpy(fds, CMSG_DATA(c), sizeof(int) * MIN(n, (unsigned)FDPASS_MAX));
+	return (int)n;
+}
