@@ -283,11 +283,8 @@ int sandbox_run(const struct launch_options *opt)
 	}
 	struct gofer_export *exports = xcalloc(n + 1, sizeof *exports);
 	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
-	char data[32] = "";
-	if (opt->keep) {
-		snprintf(data, sizeof data, "/proc/self/fd/%d", opt->keep->datafd);
-		req[n] = (struct export_request){data, false};
-	}
+	if (opt->keep)
+		req[n] = (struct export_request){opt->keep->data, false};
 	open_exports(req, n + !!opt->keep, exports);
 	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
@@ -368,5 +365,9 @@ int sandbox_run(const struct launch_options *opt)
 	if (failed)
 		return failed;
 	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet. */
-	return front_run(&front, ctl[0], sup);
+	int status = front_run(&front, ctl[0], sup);
+	/* Until all its threads are gone it may still write to the layer. */
+	if (opt->keep)
+		waitpid(sup, NULL, 0);
+	return status;
 }

@@ -23,7 +23,7 @@ enum launch_overlay { OVERLAY_NONE, OVERLAY_ROOT_MEMORY, OVERLAY_ALL_MEMORY };
 
 /* A kept layer (layer/layer.h) as the upper of the root. */
 struct launch_keep {
-	int datafd;    /* its data directory, or -1 */
+	const char *data; /* path of its data directory, in a directory of the caller's own */
 	uint32_t kuid; /* kernel uid that owns what's in it; 0: the caller's own */
 };
 

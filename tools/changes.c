@@ -65,6 +65,16 @@ static bool moved_from(const struct walk *w, const char *path)
 	return w->n_moved && bsearch(&path, w->moved, w->n_moved, sizeof(path), by_text);
 }
 
+static bool stays(const struct layer_inode *i)
+{
+	const struct layer_entry *e;
+
+	TAILQ_FOREACH(e, &i->names, same)
+	if (entry_own(e))
+		return true;
+	return false;
+}
+
 static int one(struct walk *w, const struct layer_entry *e, struct change *c)
 {
 	const struct layer_inode *i = e->child;
@@ -96,16 +106,11 @@ static int one(struct walk *w, const struct layer_entry *e, struct change *c)
 			c->kind = 'M';
 		return 0;
 	}
-	if (i->low && !e->has) {
+	/* Else it's another link of what stands where it was. */
+	if (i->low && TAILQ_FIRST(&i->names) == e && !stays(i)) {
 		c->kind = 'R';
 		c->from = i->low;
 		c->content = content_differs(w->l, i);
-		return 0;
-	}
-	if (i->low && TAILQ_FIRST(&i->names) == e) {
-		c->kind = 'R';
-		c->from = i->low;
-		c->content = true;
 		return 0;
 	}
 	c->kind = e->has ? 'M' : 'A';
@@ -145,7 +150,7 @@ static int walk(struct walk *w, const struct layer_inode *dir, size_t len)
 			w->path[at++] = '/';
 		memcpy(w->path + at, e->name, e->len + 1U);
 		if (w->collecting) {
-			if (e->child && e->child->low && !entry_own(e))
+			if (e->child && e->child->low && !stays(e->child))
 				r = push(w, e->child->low);
 		} else {
 			r = one(w, e, &c);

@@ -291,21 +291,29 @@ static int forget(struct commit *c, struct layer_inode *dir, size_t len)
 	return r;
 }
 
+/* A move is of both names: with one selected, so is the other. */
+static int on_move(void *arg, const struct change *ch)
+{
+	struct commit *c = arg;
+
+	if (ch->kind != 'R')
+		return 0;
+	bool to = path_selected(ch->path, c->paths, c->n_paths), from = path_selected(ch->from, c->paths, c->n_paths);
+	if (to == from)
+		return 0;
+	char **v = reallocarray(c->paths, (size_t)c->n_paths + 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	c->paths = v;
+	c->paths[c->n_paths] = strdup(to ? ch->from : ch->path);
+	return c->paths[c->n_paths++] ? 0 : -ENOMEM;
+}
+
 static int on_change(void *arg, const struct change *ch)
 {
 	struct commit *c = arg;
 
-	if (ch->kind == 'R' && path_selected(ch->path, c->o->paths, c->o->n_paths) && c->o->n_paths) {
-		/* A move is of both names. */
-		char **v = reallocarray(c->paths, (size_t)c->n_paths + 1, sizeof(*v));
-		if (!v)
-			return -ENOMEM;
-		c->paths = v;
-		c->paths[c->n_paths] = strdup(ch->from);
-		if (!c->paths[c->n_paths++])
-			return -ENOMEM;
-	}
-	if (path_selected(ch->path, c->o->paths, c->o->n_paths)) {
+	if (path_selected(ch->path, c->paths, c->n_paths)) {
 		c->total += ch->content && S_ISREG(ch->mode) ? (uint64_t)MAX(ch->size, 0) : 0;
 		if (c->o->dry_run)
 			printf("%c /%s%s%s\n", ch->kind, ch->from ? ch->from : "", ch->from ? " -> /" : "", ch->path);
@@ -330,7 +338,13 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 	c.paths = calloc((size_t)o->n_paths + 1, sizeof(char *));
 	for (; c.paths && c.n_paths < o->n_paths; c.n_paths++)
 		c.paths[c.n_paths] = strdup(o->paths[c.n_paths]);
-	r = c.paths ? layer_changes(l, &m, c.rootfd, on_change, &c) : -ENOMEM;
+	r = c.paths ? 0 : -ENOMEM;
+	for (int n = -1; !r && c.n_paths && n != c.n_paths;) {
+		n = c.n_paths;
+		r = layer_changes(l, &m, c.rootfd, on_move, &c);
+	}
+	if (!r)
+		r = layer_changes(l, &m, c.rootfd, on_change, &c);
 	if (!r)
 		r = commit_check(&c);
 	if (r)

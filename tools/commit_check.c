@@ -30,14 +30,14 @@ static bool unchanged(const struct stat *st, const struct jstamp *s)
 	       (S_ISDIR(st->st_mode) || st->st_size == s->size) && ns(&st->st_mtim) == s->mtime && ns(&st->st_ctim) == s->ctime;
 }
 
-static bool applied(const struct commit *c, const struct stat *st, const struct layer_inode *i)
+static bool applied(const struct commit *c, const struct stat *st, const struct layer_inode *i, bool own)
 {
 	int64_t size = i->size, mtime = i->mtime;
 	struct stat b;
 
 	if (!i->mode || (st->st_mode & S_IFMT) != (i->mode & S_IFMT))
 		return false;
-	if (S_ISDIR(i->mode))
+	if (S_ISDIR(i->mode) && own)
 		return true;
 	if (i->back && S_ISREG(i->mode) && !layer_stat_back(c->l->storefd, i->back, &b)) {
 		size = b.st_size;
@@ -76,7 +76,7 @@ static void check_one(struct commit *c, int dirfd, const struct layer_entry *e)
 	struct stat st;
 	bool there = !fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW);
 
-	if (there && i && applied(c, &st, i) && !(entry_own(e) && S_ISDIR(i->mode) && attrs_differ(i)))
+	if (there && i && applied(c, &st, i, entry_own(e)) && !(entry_own(e) && S_ISDIR(i->mode) && attrs_differ(i)))
 		return;
 	if (!e->has) {
 		if (there)

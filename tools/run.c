@@ -35,7 +35,8 @@ static void note_command(struct layer *l, char *const *argv)
 
 static int run_on(struct layer *l, struct launch_options *opt)
 {
-	struct launch_keep keep = {.datafd = l->datafd, .kuid = l->meta.kuid};
+	AUTO_FREE char *data = xasprintf("%s/data", l->path);
+	struct launch_keep keep = {.data = data, .kuid = l->meta.kuid};
 	sigset_t mask;
 
 	note_command(l, opt->argv);
