@@ -40,7 +40,7 @@ static uint32_t hash_name(const struct layer_inode *dir, const char *name, size_
 		ok_;                                                              \
 	})
 
-static struct layer_inode *find_inode(const struct model *m, uint64_t id)
+struct layer_inode *model_inode(const struct model *m, uint64_t id)
 {
 	struct layer_inode *i = m->cap_inodes ? m->inodes[hash_id(id) & (m->cap_inodes - 1)] : NULL;
 
@@ -51,7 +51,7 @@ static struct layer_inode *find_inode(const struct model *m, uint64_t id)
 
 static struct layer_inode *get_inode(struct model *m, uint64_t id)
 {
-	struct layer_inode *i = find_inode(m, id);
+	struct layer_inode *i = model_inode(m, id);
 
 	if (i)
 		return i;
@@ -238,7 +238,7 @@ static int on_entry(void *arg, const struct jentry *j)
 {
 	struct model *m = arg;
 	struct layer_inode *dir = get_inode(m, j->parent), *child = j->child ? get_inode(m, j->child) : NULL;
-	const struct layer_inode *was = j->flags & JE_WAS ? find_inode(m, j->was) : NULL;
+	const struct layer_inode *was = j->flags & JE_WAS ? model_inode(m, j->was) : NULL;
 	const struct jstamp *stamp = j->flags & JE_STAMP ? &j->stamp : was ? was->stamp : NULL;
 	struct layer_entry *e;
 
@@ -254,7 +254,7 @@ static int on_entry(void *arg, const struct jentry *j)
 
 static int on_times(void *arg, const struct jtimes *t)
 {
-	struct layer_inode *i = find_inode(arg, t->id);
+	struct layer_inode *i = model_inode(arg, t->id);
 
 	if (!i)
 		return 0;
@@ -269,7 +269,7 @@ static int on_times(void *arg, const struct jtimes *t)
 static int on_gone(void *arg, uint64_t id)
 {
 	struct model *m = arg;
-	struct layer_inode *i = find_inode(m, id);
+	struct layer_inode *i = model_inode(m, id);
 	struct layer_entry *e;
 
 	if (!i || i->id == JOURNAL_ROOT)
@@ -388,7 +388,7 @@ int model_load(struct model *m, int fd, off_t limit)
 	*m = (struct model){.max_id = JOURNAL_ROOT};
 	r = journal_read(fd, limit, &ops, m, &m->end, &m->seq);
 	if (!r) {
-		m->root = find_inode(m, JOURNAL_ROOT);
+		m->root = model_inode(m, JOURNAL_ROOT);
 		if (m->root && !S_ISDIR(m->root->mode))
 			m->root = NULL;
 		if (m->root)

@@ -58,6 +58,7 @@ void model_free(struct model *m);
 struct layer_entry *model_find(const struct model *m, const struct layer_inode *dir, const char *name, size_t len);
 /* A new inode, without a name yet; the first one is the root. NULL: no memory. */
 struct layer_inode *model_new(struct model *m);
+struct layer_inode *model_inode(const struct model *m, uint64_t id);
 /* Removes the entry, and what is below it or has no other name. */
 void model_drop(struct model *m, struct layer_entry *e);
 /* New or changed entry; child NULL: whiteout. NULL: no memory. */

@@ -75,6 +75,8 @@ void create_layer_or_die(struct layer *l, const char *name, const char *dir, boo
 		die("sandbox %s is in use: another run has it; see sandbox ls", name);
 	if (r)
 		die("can't open sandbox %s: %s", name, strerror(-r));
+	if (!faccessat(l->dirfd, "plan", F_OK, AT_SYMLINK_NOFOLLOW))
+		die("a commit of %s was interrupted: sandbox commit %s finishes it", name, name);
 	if (strcmp(l->meta.root, root))
 		die("sandbox %s was made on the root %s, not on %s", name, l->meta.root, root);
 	if (l->meta.fakeroot != fakeroot)

@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -26,6 +27,7 @@ struct step {
 	enum step_kind kind;
 	const struct layer_inode *i;
 	char temp[48];
+	uint64_t ino;  /* STEP_PLACE: of what was made as temp */
 	char path[]; /* of the object */
 };
 
@@ -95,7 +97,13 @@ static int place(struct commit *c, int dirfd, const struct layer_entry *e)
 		where = NULL;
 		return -ENOMEM;
 	}
-	return commit_make(c, dirfd, s->temp, where, e, c->path);
+	int r = commit_make(c, dirfd, s->temp, where, e, c->path);
+	struct stat st;
+	if (!r && fstatat(dirfd, s->temp, &st, AT_SYMLINK_NOFOLLOW))
+		r = -errno;
+	if (!r)
+		s->ino = st.st_ino;
+	return r;
 }
 
 static int stage_dir(struct commit *c, const struct layer_inode *dir, size_t len);
@@ -164,13 +172,16 @@ static int stage_dir(struct commit *c, const struct layer_inode *dir, size_t len
 
 /* --- B and C --- */
 
-static int put_in_place(int dirfd, const char *temp, const char *name)
+static int put_in_place(int dirfd, const char *temp, uint64_t ino, const char *name)
 {
 	struct stat a, b;
 	int r;
 
 	if (fstatat(dirfd, temp, &a, AT_SYMLINK_NOFOLLOW))
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
+	/* Exchanged already, before this commit was interrupted: it's the old one. */
+	if (a.st_ino != ino)
+		return commit_remove(dirfd, temp);
 	if (fstatat(dirfd, name, &b, AT_SYMLINK_NOFOLLOW))
 		return renameat2(dirfd, temp, dirfd, name, RENAME_NOREPLACE) ? -errno : 0;
 	if (!S_ISDIR(a.st_mode) && !S_ISDIR(b.st_mode)) {
@@ -193,7 +204,7 @@ static int run_step(struct commit *c, const struct step *s)
 		return s->kind == STEP_REMOVE && fd == -ENOENT ? 0 : fd;
 	switch (s->kind) {
 	case STEP_PLACE:
-		return put_in_place(fd, s->temp, name);
+		return put_in_place(fd, s->temp, s->ino, name);
 	case STEP_REWRITE:
 		r = commit_rewrite(c, fd, name, s->i);
 		return r ? r : commit_attrs(c, fd, name, s->i);
@@ -228,6 +239,76 @@ static void remove_temps(struct commit *c)
 	}
 }
 
+/*
+ * From the first rename on, the lower that the layer was made on is not there any more, so an interrupted commit can't be begun
+ * anew, only be finished. What is to be done is on the disk before: one line a step, and the paths that were asked for.
+ */
+static int write_plan(const struct commit *c)
+{
+	int fd = openat(c->l->dirfd, ".plan", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!f) {
+		int err = errno;
+		close_fd_(&fd);
+		return -err;
+	}
+	for (const struct step *s = c->steps; s; s = s->next)
+		fprintf(f, "s %d %" PRIu64 " %" PRIu64 " %s %s%c", s->kind, s->i ? s->i->id : 0, s->ino, *s->temp ? s->temp : "-", s->path, 0);
+	for (int i = 0; i < c->n_paths; i++)
+		fprintf(f, "p %s%c", c->paths[i], 0);
+	fprintf(f, "end%c", 0);
+	bool bad = fflush(f) || fsync(fd);
+	bad |= fclose(f) != 0;
+	if (bad || renameat(c->l->dirfd, ".plan", c->l->dirfd, "plan") || fsync(c->l->dirfd))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* 1: there is one; 2: there is, and it was carried out. */
+static int read_plan(struct commit *c)
+{
+	int fd = openat(c->l->dirfd, "plan", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
+	int r = 0;
+
+	if (!f) {
+		int err = errno;
+		close_fd_(&fd);
+		return err == ENOENT ? 0 : -err;
+	}
+	while (!r && getdelim(&line, &cap, 0, f) > 0) {
+		char temp[48];
+		uint64_t id, ino;
+		int kind, at = 0;
+		if (!strcmp(line, "end"))
+			r = 1;
+		else if (line[0] == 'p') {
+			char **v = reallocarray(c->paths, (size_t)c->n_paths + 1, sizeof(*v));
+			if (v)
+				c->paths = v;
+			if (!v || !(c->paths[c->n_paths++] = strdup(line + 2)))
+				r = -ENOMEM;
+		} else if (sscanf(line, "s %d %" SCNu64 " %" SCNu64 " %47s%n", &kind, &id, &ino, temp, &at) == 4 && line[at] == ' ') {
+			const struct layer_inode *i = id ? model_inode(c->m, id) : NULL;
+			struct step *s = id && !i ? NULL : add_step(c, (enum step_kind)kind, line + at + 1, i);
+			if (!s) {
+				/* The layer has forgotten it: all was done but the end of the plan. */
+				r = i || !id ? -ENOMEM : 2;
+				break;
+			}
+			s->ino = ino;
+			snprintf(s->temp, sizeof(s->temp), "%s", temp);
+		}
+	}
+	fclose(f);
+	return r ? r : -EBADMSG;
+}
+
+static int carry_out(struct commit *c);
+
 static int apply(struct commit *c)
 {
 	int r;
@@ -243,9 +324,21 @@ static int apply(struct commit *c)
 	}
 	AUTO_CLOSE int root = open_below(c->rootfd, "", O_RDONLY | O_DIRECTORY);
 	/* The data before the names: after a loss of power no name may lead to half a file. */
-	if (root >= 0 && syncfs(root))
-		return -errno;
-	r = run_steps(c, 1U << STEP_PLACE);
+	if (root < 0 || syncfs(root))
+		return root < 0 ? root : -errno;
+	r = write_plan(c);
+	if (r) {
+		remove_temps(c);
+		return r;
+	}
+	return carry_out(c);
+}
+
+static int carry_out(struct commit *c)
+{
+	AUTO_CLOSE int root = open_below(c->rootfd, "", O_RDONLY | O_DIRECTORY);
+	int r = run_steps(c, 1U << STEP_PLACE);
+
 	if (!r)
 		r = run_steps(c, 1U << STEP_ATTRS | 1U << STEP_REWRITE);
 	if (!r)
@@ -253,8 +346,8 @@ static int apply(struct commit *c)
 	if (!r)
 		r = run_steps(c, 1U << STEP_DIR);
 	/* And the names before the layer forgets. */
-	if (!r && root >= 0 && syncfs(root))
-		r = -errno;
+	if (!r && (root < 0 || syncfs(root)))
+		r = -EIO;
 	return r;
 }
 
@@ -321,6 +414,69 @@ static int on_change(void *arg, const struct change *ch)
 	return 0;
 }
 
+static void commit_end(struct commit *c)
+{
+	while (c->steps) {
+		struct step *s = c->steps;
+		c->steps = s->next;
+		free(s);
+	}
+	for (int i = 0; i < c->n_paths; i++)
+		free(c->paths[i]);
+	free(c->paths);
+	c->paths = NULL;
+	c->n_paths = 0;
+	c->tail = &c->steps;
+}
+
+/* The host has it: now the layer is without it. */
+static int settle(struct commit *c)
+{
+	struct model none = {0};
+	int r = 0;
+
+	for (size_t k = 0; k < c->m->cap_inodes; k++)
+		for (struct layer_inode *i = c->m->inodes[k]; i; i = i->hnext)
+			free(take_ptr(i->priv));
+	c->path[0] = '\0';
+	if (c->n_paths)
+		r = forget(c, c->m->root, 0);
+	if (!r)
+		r = layer_store_model(c->l, c->n_paths ? c->m : &none);
+	if (!r && (unlinkat(c->l->dirfd, "plan", 0) || unlinkat(c->l->dirfd, "staging", 0)) && errno != ENOENT)
+		r = -errno;
+	return r;
+}
+
+/* An interrupted commit that had begun to change the host. */
+static int finish_plan(struct commit *c)
+{
+	int r = read_plan(c);
+
+	if (r == 1) {
+		log_msg("finishing a commit of %s that was interrupted", c->l->name);
+		r = carry_out(c);
+		if (!r)
+			r = settle(c);
+	}
+	if (r == 2) {
+		unlinkat(c->l->dirfd, "plan", 0);
+		unlinkat(c->l->dirfd, "staging", 0);
+		r = 0;
+	}
+	commit_end(c);
+	return r;
+}
+
+static int begin(struct commit *c)
+{
+	AUTO_CLOSE int mark = -1;
+
+	c->after_crash = !faccessat(c->l->dirfd, "staging", F_OK, AT_SYMLINK_NOFOLLOW);
+	mark = openat(c->l->dirfd, "staging", O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return mark < 0 ? -errno : apply(c);
+}
+
 int layer_commit(struct layer *l, const struct commit_options *o)
 {
 	AUTO_MODEL struct model m = {0};
@@ -328,12 +484,22 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 	struct stat st;
 	int r = 0;
 
-	load_model_or_die(&m, l);
 	c.tail = &c.steps;
 	c.rootfd = open_root(l);
 	if (fstat(c.rootfd, &st) || st.st_ino != l->meta.root_ino)
 		die("the root %s of %s is not the directory that it was", l->meta.root, l->name);
-	if (!m.root)
+	load_model_or_die(&m, l);
+	if (!m.root && !unlinkat(l->dirfd, "plan", 0))
+		unlinkat(l->dirfd, "staging", 0);
+	if (m.root && !faccessat(l->dirfd, "plan", F_OK, AT_SYMLINK_NOFOLLOW)) {
+		if (o->dry_run)
+			die("a commit of %s was interrupted: run it again to finish it", l->name);
+		r = finish_plan(&c);
+		model_free(&m);
+		if (!r)
+			load_model_or_die(&m, l);
+	}
+	if (r || !m.root)
 		goto out;
 	c.paths = calloc((size_t)o->n_paths + 1, sizeof(char *));
 	for (; c.paths && c.n_paths < o->n_paths; c.n_paths++)
@@ -347,44 +513,28 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 		r = layer_changes(l, &m, c.rootfd, on_change, &c);
 	if (!r)
 		r = commit_check(&c);
-	if (r)
-		log_msg("commit: %s", strerror(-r));
 	if (!r && c.conflicts && !o->force) {
 		log_msg("%u conflict%s: nothing was changed (--force applies the sandbox's version)", c.conflicts,
 			c.conflicts == 1 ? "" : "s");
-		r = -EBUSY;
+		commit_end(&c);
+		close(c.rootfd);
+		return 1;
 	}
 	if (!r && !o->dry_run) {
-		c.after_crash = !faccessat(l->dirfd, "committing", F_OK, AT_SYMLINK_NOFOLLOW);
-		AUTO_CLOSE int mark = openat(l->dirfd, "committing", O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-		r = mark < 0 ? -errno : apply(&c);
-		for (size_t k = 0; k < m.cap_inodes; k++)
-			for (struct layer_inode *i = m.inodes[k]; i; i = i->hnext)
-				free(take_ptr(i->priv));
-		if (!r && !c.n_paths) {
-			struct model none = {0};
-			r = layer_store_model(l, &none);
-		} else if (!r) {
-			c.path[0] = '\0';
-			r = forget(&c, m.root, 0);
-			if (!r)
-				r = layer_store_model(l, &m);
-		}
+		r = begin(&c);
 		if (!r)
-			unlinkat(l->dirfd, "committing", 0);
+			r = settle(&c);
 		progress("commit", 0, 0);
 	}
-	while (c.steps) {
-		struct step *s = c.steps;
-		c.steps = s->next;
-		free(s);
-	}
-	for (int i = 0; i < c.n_paths; i++)
-		free(c.paths[i]);
-	free(c.paths);
 out:
+	for (size_t k = 0; k < m.cap_inodes; k++)
+		for (struct layer_inode *i = m.inodes[k]; i; i = i->hnext)
+			free(take_ptr(i->priv));
+	if (r && r != -ECANCELED)
+		log_msg("commit: %s", strerror(-r));
+	commit_end(&c);
 	close(c.rootfd);
-	return r ? (r == -EBUSY ? 1 : CMD_FAILED) : 0;
+	return r ? CMD_FAILED : 0;
 }
 
 int cmd_commit(int argc, char **argv)
