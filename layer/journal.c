@@ -420,7 +420,7 @@ int journal_read(int fd, off_t limit, const struct journal_ops *ops, void *arg, 
 		if (r != 1)
 			break;
 		memcpy(&h, w.p + (at - w.at), sizeof(h));
-		if (h.magic != MAGIC || h.len > FRAME_MAX || h.seq <= *seq)
+		if (h.magic != MAGIC || h.zero || h.len > FRAME_MAX || h.seq <= *seq)
 			break;
 		r = fill(&w, at, sizeof(h) + h.len);
 		if (r != 1)

@@ -365,7 +365,7 @@ static int sweep(struct model *m)
 	}
 	for (size_t k = 0; k < m->cap_inodes; k++)
 		for (i = m->inodes[k]; i; i = i->hnext)
-			while (!i->seen && (e = TAILQ_FIRST(&i->children)))
+			while ((!i->seen || !S_ISDIR(i->mode)) && (e = TAILQ_FIRST(&i->children)))
 				free_entry(m, e);
 	for (size_t k = 0; k < m->cap_inodes; k++) {
 		for (i = m->inodes[k]; i; i = next) {

@@ -11,7 +11,7 @@ echo two >d/g
 echo 3 >d/sub/h
 before=$(manifest d)
 
-is 0 '' --name $n --chdir "$PWD" -- sh -c 'echo more >>d/f; rm d/g; mv d/sub moved; echo new >moved/n; chmod 600 moved/h; ln -s x l; ln d/f hard; mkfifo p'
+is 0 '' --name $n --chdir "$PWD" -- sh -c 'echo more >>d/f; rm d/g; mv d/sub moved; echo new >moved/n; chmod 600 moved/h; ln -s x l; ln d/f other; mkfifo p'
 is 0 "one
 more
 l -> x
