@@ -34,7 +34,7 @@ struct dirsnap {
 /* [W] Snapshots that are kept, oldest first, within a bound in bytes. */
 static TAILQ_HEAD(, dirsnap) kept = TAILQ_HEAD_INITIALIZER(kept);
 static size_t kept_bytes;
-#define MAX_KEPT ((size_t)10 << 20)
+#define MAX_KEPT ((size_t)6 << 20)
 
 int dirlist_add(struct dirlist *l, const char *name, size_t len, uint64_t ino, unsigned char dtype)
 {

@@ -6,7 +6,7 @@
  */
 #include "vfs/overlay/overlay.h"
 
-#define NAMES_BYTES_MAX (8U << 20) /* of all kept lists together; beyond, they are made anew each time */
+#define NAMES_BYTES_MAX (5U << 20) /* of all kept lists together; beyond, they are made anew each time */
 static atomic_size_t kept_bytes;
 
 struct collect {

@@ -10,11 +10,17 @@
 static enum options_action parse(struct launch_options *o, const char *const *argv)
 {
 	static const char *env[] = {"A=1", "B=2", "AB=3", NULL};
+	/* What is parsed points into argv, and a literal in an assertion's block is gone after it. */
+	static const char *kept[64];
 	int n = 0;
 
-	while (argv[n])
+	while (argv[n]) {
+		cr_assert_lt(n, 63);
+		kept[n] = argv[n];
 		n++;
-	return options_parse(n, (char **)argv, (char **)env, o);
+	}
+	kept[n] = NULL;
+	return options_parse(n, (char **)kept, (char **)env, o);
 }
 #define PARSE(o, ...) parse(o, (const char *[]){"sandbox", __VA_ARGS__, NULL})
 
