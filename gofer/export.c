@@ -8,12 +8,23 @@
 #include "gofer/gofer.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mount.h>
 
-int gofer_open_export(const char *path, bool ro, int *rootfd)
+bool gofer_is_store(const char *name, size_t len)
 {
-	/* Recursive also because the kernel refuses to uncover what mounts of a more privileged namespace hide (EINVAL). */
-	AUTO_CLOSE int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	const size_t n = sizeof GOFER_STORE_PREFIX - 1;
+	if (len != n + GOFER_STORE_ID_LEN || memcmp(name, GOFER_STORE_PREFIX, n))
+		return false;
+	for (size_t i = n; i < len; i++)
+		if (!strchr("0123456789abcdef", name[i]))
+			return false;
+	return true;
+}
+
+static int clone_mounts(const char *path, bool ro, unsigned flags, int *rootfd)
+{
+	AUTO_CLOSE int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);
 	if (fd < 0)
 		return -errno;
 	struct mount_attr attr = {
@@ -25,4 +36,15 @@ int gofer_open_export(const char *path, bool ro, int *rootfd)
 		return -errno;
 	*rootfd = take_fd(&fd);
 	return 0;
+}
+
+int gofer_open_export(const char *path, bool ro, int *rootfd)
+{
+	/* Recursive also because the kernel refuses to uncover what mounts of a more privileged namespace hide (EINVAL). */
+	return clone_mounts(path, ro, AT_RECURSIVE, rootfd);
+}
+
+int gofer_open_store(const char *path, int *rootfd)
+{
+	return clone_mounts(path, false, AT_SYMLINK_NOFOLLOW, rootfd);
 }

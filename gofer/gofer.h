@@ -20,6 +20,17 @@ struct gofer_export {
 int gofer_open_export(const char *path, bool ro, int *rootfd) MUST_CHECK;
 
 /*
+ * Filestores, directories of sandboxes' changed data, are called this and 16 hexadecimal digits. They may lie in what is exported; the server never
+ * shows them: their names don't exist and can't be made.
+ */
+#define GOFER_STORE_PREFIX ".sandbox.filestore."
+#define GOFER_STORE_ID_LEN 16
+bool gofer_is_store(const char *name, size_t len);
+
+/* The same for a directory, not recursive and writable: one from which no ".." leads out. */
+int gofer_open_store(const char *path, int *rootfd) MUST_CHECK;
+
+/*
  * Serves until every connection has ended, then returns. Before the first request it confines itself: empty root (or Landlock
  * where it has no capabilities), only the capabilities that file access needs, no_new_privs, seccomp filter. One thread a connection.
  * All descriptors but the exports', the sockets' and 2 must be closed by the caller. uid_may_chown: set owners of new files.

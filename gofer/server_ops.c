@@ -46,6 +46,15 @@ static int root_dup(const struct gofer_export *e)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Does a component of path, which has passed wire_check_path(), name a filestore? */
+static bool hidden(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, GOFER_STORE_PREFIX)); p++)
+		if ((p == path || p[-1] == '/') && gofer_is_store(p, strcspn(p, "/")))
+			return true;
+	return false;
+}
+
 /* O_PATH descriptor of path, which has passed wire_check_path(), or with other flags a descriptor for use. */
 static int open_beneath(const struct gofer_export *e, const char *path, uint64_t flags)
 {
@@ -72,6 +81,8 @@ static int at_path(const struct conn *c, uint32_t export, const struct wire_str 
 		return OP_MALFORMED;
 	if (change && e->ro)
 		return -EROFS;
+	if (hidden(path->s))
+		return -ENOENT;
 	int r = path->len ? open_beneath(e, path->s, O_PATH) : root_dup(e);
 	*fd = r;
 	return MIN(r, 0);
@@ -87,6 +98,8 @@ static int at_parent(const struct conn *c, uint32_t export, const struct wire_st
 		return -EROFS;
 	if (!path->len)
 		return -EBUSY;
+	if (hidden(path->s))
+		return -EPERM;
 	const char *slash = strrchr(path->s, '/');
 	int r;
 	if (slash) {
@@ -177,6 +190,8 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 	int dir = e->rootfd;
 	if (at) {
 		name[-1] = 0;
+		if (hidden(path))
+			return 0;
 		held = dir = open_beneath(e, path, O_PATH | O_DIRECTORY);
 		if (dir == -ENOENT || dir == -ENOTDIR || dir == -ELOOP)
 			return 0; /* what the client knew of the path has changed */
@@ -189,6 +204,8 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 		int err;
 		if (slash)
 			*slash = 0;
+		if (gofer_is_store(name, strlen(name)))
+			return 0;
 		if (at + 1 == total) {
 			err = get_attr(dir, name, a);
 			if (err || !S_ISLNK(a->mode)) {
@@ -252,6 +269,8 @@ int gofer_op_readdir(struct conn *c, const struct readdir_req *q, struct readdir
 		return OP_MALFORMED;
 	/* O_DIRECTORY: nothing else is opened, so no check by O_PATH is needed first. */
 	int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
+	if (hidden(q->path.s))
+		return -ENOENT;
 	AUTO_CLOSE int fd =
 	    q->path.len ? open_beneath(e, q->path.s, (uint64_t)flags) : openat(e->rootfd, ".", flags | O_CLOEXEC);
 	if (fd < 0)
@@ -268,6 +287,8 @@ int gofer_op_readdir(struct conn *c, const struct readdir_req *q, struct readdir
 			size_t len = strlen(d->d_name);
 			off += d->d_reclen;
 			if ((len == 1 && d->d_name[0] == '.') || (len == 2 && d->d_name[0] == '.' && d->d_name[1] == '.'))
+				continue;
+			if (gofer_is_store(d->d_name, len))
 				continue;
 			if (wire_put_dirent(&entries, d->d_ino, d->d_type, d->d_name, len))
 				continue;
@@ -308,7 +329,7 @@ int gofer_op_getattrs(struct conn *c, const struct getattrs_req *q, struct getat
 		return err;
 	name = q->names.p;
 	for (uint32_t k = 0; k < q->count; k++, name += strlen(name) + 1) {
-		err = get_attr(dir, name, &c->attrs[k]);
+		err = gofer_is_store(name, strlen(name)) ? -ENOENT : get_attr(dir, name, &c->attrs[k]);
 		if (err == -ENOENT)
 			c->attrs[k] = (struct gattr){0};
 		else if (err)

@@ -12,11 +12,12 @@
 #define INIT_REPORT_MAGIC UINT64_C(0x5afe5742c0de0002)
 
 /* Directory descriptors that the supervisor may use in *at calls have these numbers, which its filter names. */
-#define FIXED_FD_FIRST 1000
-#define FIXED_FD_LAST 1015
+#define FIXED_FD_FIRST 960 /* aligned, so that one masked comparison tells; below 1024, a common limit */
+#define FIXED_FD_LAST 991
 
-/* keep: fsync(2) and fdatasync(2) are ours, too. Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. */
-int filter_install_tracee(bool keep) MUST_CHECK;
+/* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. growing: with the
+ * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). */
+int filter_install_tracee(bool growing, bool keep) MUST_CHECK;
 /* The supervisor's own, for all its threads. 0 or -errno. */
 int filter_install_supervisor(void) MUST_CHECK;
 

@@ -199,24 +199,23 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-static void tracee_program(const char *name, bool keep)
+/* growing: also what filter_grows(). keep: also what promises(). */
+static void tracee_program(const char *name_of, bool growing, bool keep)
 {
-	struct program *p = calloc(1, sizeof *p);
-	if (!p)
-		fail("memory", ENOMEM);
+	static struct program p;
+	p.n = 0;
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
 #define CHECK(nr, name, handler, note, ...) add_check(f, nr, keep);
-#define NATIVE(nr, name, note, ...) add_rule(f, SCMP_ACT_ALLOW, nr);
+#define NATIVE(nr, name, note, ...) add_rule(f, growing && filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
 	if ((err) != ENOSYS)           \
 		add_rule(f, SCMP_ACT_ERRNO(err), nr);
 #include "kernel/syscalls.def"
-	export_program(f, p);
-	replace_markers(p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
-	print(name, p);
-	free(p);
+	export_program(f, &p);
+	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
+	print(name_of, &p);
 }
 
 /*
@@ -251,14 +250,16 @@ static void supervisor_program(void)
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */
 	add_rule(f, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3);
 	enum { DIRS = FIXED_FD_LAST - FIXED_FD_FIRST + 1, N = ARRAY_SIZE(supervisor_at_calls) };
-	static struct filter_rule rules[N * DIRS + 1];
+	_Static_assert(!(DIRS & (DIRS - 1)) && FIXED_FD_FIRST % DIRS == 0, "one mask for all");
+	static struct filter_rule rules[N + 1];
 	size_t n = 0;
 	for (unsigned i = 0; i < N; i++) {
 		int nr = supervisor_at_calls[i];
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
-		for (unsigned fd = FIXED_FD_FIRST; fd <= FIXED_FD_LAST; fd++)
-			rules[n++] = (struct filter_rule){
-			    .nr = nr, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, UINT32_MAX, FILTER_EQ, fd}}};
+		rules[n++] = (struct filter_rule){.nr = nr,
+						  .action = FILTER_ALLOW,
+						  .n_conds = 1,
+						  .conds = {{0, ~(uint32_t)(DIRS - 1), FILTER_EQ, FIXED_FD_FIRST}}};
 	}
 	/* Threads, not processes. */
 	add_rule(f, SCMP_ACT_TRACE(SYS_clone), SYS_clone);
@@ -272,8 +273,10 @@ static void supervisor_program(void)
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program("tracee_filter", false);
-	tracee_program("tracee_keep_filter", true);
+	tracee_program("tracee_filter", false, false);
+	tracee_program("tracee_filter_growing", true, false);
+	tracee_program("tracee_filter_keep", false, true);
+	tracee_program("tracee_filter_both", true, true);
 	supervisor_program();
 	return 0;
 }

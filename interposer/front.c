@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#define KILL_AFTER_MS 2000
+
 struct ring {
 	size_t start, len;
 	char data[32768];
@@ -38,6 +40,8 @@ struct loop {
 	bool attached;      /* the command has its terminal's foreground: ours is to be raw while we have ours */
 	bool abandon;       /* a signal after the end: don't wait for slow output */
 	int status;
+	int64_t deadline; /* ms of the monotonic clock, or 0 */
+	bool timed_out;
 	uint64_t pending; /* signals to forward, bit sig - 1 */
 	bool pending_cont;
 	struct ring in, out; /* terminal to command, command to terminal */
@@ -431,6 +435,35 @@ static bool drained(struct loop *l)
 	return !l->out.len;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The time is over: asks the command to end, once; the second time it's ended with everything else, by our end of the socket. */
+static void on_deadline(struct loop *l)
+{
+	if (!l->timed_out && l->started) {
+		l->timed_out = true;
+		l->pending |= 1ULL << (SIGTERM - 1);
+		l->pending_cont = true; /* a stopped one must hear it */
+		l->deadline = now_ms() + KILL_AFTER_MS;
+		return;
+	}
+	l->timed_out = l->done = l->abandon = true;
+}
+
+/* For poll(2). */
+static int time_left(struct loop *l)
+{
+	if (!l->deadline || l->done)
+		return -1;
+	return (int)MAX(MIN(l->deadline - now_ms(), (int64_t)INT32_MAX), (int64_t)0);
+}
+
 static void run(struct loop *l)
 {
 	struct pollfd p[SLOT_COUNT];
@@ -448,7 +481,14 @@ static void run(struct loop *l)
 		if (l->done && front_tty_is_raw() && drained(l))
 			leave_raw(l);
 		prepare(l, p);
-		if (poll(p, SLOT_COUNT, -1) < 0) {
+		int ready = poll(p, SLOT_COUNT, time_left(l));
+		if (!ready || (ready > 0 && !time_left(l))) {
+			if (!time_left(l))
+				on_deadline(l);
+			if (!ready)
+				continue;
+		}
+		if (ready < 0) {
 			if (errno == EINTR)
 				continue;
 			return;
@@ -507,7 +547,11 @@ int front_run(struct front *f, int ctl, pid_t supervisor)
 		l->status = 125;
 		l->done = true;
 	} else {
+		if (f->timeout_ms)
+			l->deadline = now_ms() + f->timeout_ms;
 		run(l);
+		if (l->timed_out)
+			l->status = 124; /* timeout(1)'s */
 	}
 	if (has_tty(l))
 		front_tty_restore(f->tty);

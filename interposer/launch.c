@@ -16,6 +16,8 @@
 #include "interposer/fdpass.h"
 #include "interposer/front.h"
 #include "interposer/init.h"
+#include "interposer/limits.h"
+#include "interposer/media.h"
 #include "interposer/supervisor.h"
 
 #include <fcntl.h>
@@ -71,11 +73,12 @@ static bool have_cap(int cap)
 struct export_request {
 	const char *path;
 	bool ro;
+	bool store; /* a directory of upper data instead */
 };
 
 static void open_export_or_die(const struct export_request *r, int *fd)
 {
-	int err = gofer_open_export(r->path, r->ro, fd);
+	int err = r->store ? gofer_open_store(r->path, fd) : gofer_open_export(r->path, r->ro, fd);
 	if (err == -ENOSYS)
 		die("this kernel lacks open_tree(2) or mount_setattr(2): Linux 5.12 or later is needed (6.1 or later for all)");
 	if (err)
@@ -107,6 +110,13 @@ static _Noreturn void export_helper(int sock, const struct export_request *req, 
 	_exit(0);
 }
 
+/* Without a word: another process has said why. */
+static _Noreturn void leave(int status)
+{
+	media_give_up();
+	_exit(status);
+}
+
 static void open_exports(const struct export_request *req, unsigned n, struct gofer_export *out)
 {
 	bool privileged = have_cap(CAP_SYS_ADMIN);
@@ -133,7 +143,7 @@ static void open_exports(const struct export_request *req, unsigned n, struct go
 			int fds[FDPASS_MAX];
 			if (fdpass_recv(sv[0], fds, &byte, 1) != 1) {
 				waitpid(helper, NULL, 0); /* it said why */
-				_exit(125);
+				leave(125);
 			}
 			out[i].rootfd = fds[0];
 		}
@@ -232,6 +242,20 @@ static void write_maps(pid_t pid, bool privileged, uid_t kuid, gid_t kgid, struc
 	write_file(path, map);
 }
 
+/* Their mounts, in the order of the stores. Found by path, so: are these the directories that we have locked? */
+static void take_stores(struct media *m, const struct gofer_export *from)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		struct media_store *s = &m->stores[i];
+		struct stat a, b;
+		if (!s->path)
+			continue;
+		s->tree = (from++)->rootfd;
+		if (fstat(s->tree, &a) || fstat(s->lock, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+			die("the filestore %s was replaced", s->path);
+	}
+}
+
 /* The pseudo terminal that the supervisor has made for us: 0, or the status to exit with. */
 static int take_pty(struct front *front, int ctl)
 {
@@ -263,31 +287,40 @@ int sandbox_run(const struct launch_options *opt)
 	int err = front_open(&front);
 	if (err)
 		die("can't set up a terminal: %s", strerror(-err));
+	front.timeout_ms = opt->timeout_ms;
 	memcpy(init.use_pty, front.use_pty, sizeof init.use_pty);
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS, sizeof *req);
-	req[0] = (struct export_request){opt->root, true};
+	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
+	req[0] = (struct export_request){.path = opt->root, .ro = true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
-			req[n++] = (struct export_request){opt->mounts[i].src, opt->mounts[i].bind != BIND_RW};
-	if (n > MAX_EXPORTS - N_SYS_PARTS - 1)
-		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - 2);
+			req[n++] = (struct export_request){.path = opt->mounts[i].src, .ro = opt->mounts[i].bind != BIND_RW || opt->all.kind};
+	if (n > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
+		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - VFS_STORES - 1);
 	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
 	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
 		if (access(sys[i].path, X_OK))
 			continue;
 		sys[i].export = n;
-		req[n++] = (struct export_request){sys[i].path, true};
+		req[n++] = (struct export_request){.path = sys[i].path, .ro = true};
 	}
-	struct gofer_export *exports = xcalloc(n + 1, sizeof *exports);
+	static struct media media;
+	static struct limits limits;
+	unsigned n_req = n;
+	media_prepare(opt, &media);
 	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
 	if (opt->keep)
-		req[n] = (struct export_request){opt->keep->data, false};
-	open_exports(req, n + !!opt->keep, exports);
+		req[n_req++] = (struct export_request){.path = opt->keep->data, .ro = false};
+	for (unsigned i = 0; i < media.n; i++)
+		if (media.stores[i].path)
+			req[n_req++] = (struct export_request){.path = media.stores[i].path, .store = true};
+	struct gofer_export *exports = xcalloc(n_req, sizeof *exports);
+	open_exports(req, n_req, exports);
 	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
+	take_stores(&media, exports + n + !!opt->keep);
 
 	int client[GOFER_CONNECTIONS], server[GOFER_CONNECTIONS];
 	for (int i = 0; i < GOFER_CONNECTIONS; i++) {
@@ -304,6 +337,7 @@ int sandbox_run(const struct launch_options *opt)
 		close(server[i]);
 	free(exports);
 
+	limits_prepare(opt, &limits);
 	int ctl[2], ready[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) || pipe2(ready, O_CLOEXEC))
 		die("socketpair: %s", strerror(errno));
@@ -326,6 +360,8 @@ int sandbox_run(const struct launch_options *opt)
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
 	    .sys = {sys[0], sys[1]},
 	    .keepfd = keepfd,
+	    .media = &media,
+	    .limits = &limits,
 	    .host_uid = geteuid(),
 	    .host_gid = getegid(),
 	    .ngroups = opt->set_ids || opt->fakeroot ? 0 : MAX(ngroups, 0),
@@ -358,16 +394,22 @@ int sandbox_run(const struct launch_options *opt)
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
 		close(client[i]);
 	write_maps(sup, privileged, kuid, kuid, &args);
+	limits_join(&limits, sup);
+	if (args.two_ids)
+		media_chown(&media, kuid, kuid);
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
-	int failed = front.tty >= 0 ? take_pty(&front, ctl[0]) : 0;
-	if (failed)
-		return failed;
-	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet. */
-	int status = front_run(&front, ctl[0], sup);
-	/* Until all its threads are gone it may still write to the layer. */
-	if (opt->keep)
+	int status = front.tty >= 0 ? take_pty(&front, ctl[0]) : 0;
+	if (!status)
+		status = front_run(&front, ctl[0], sup);
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, or is in
+	 * a control group, goes first. */
+	if (media.n || limits.n) {
+		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
+		media_remove(&media);
+		limits_remove(&limits);
+	}
 	return status;
 }

@@ -9,9 +9,9 @@
 
 #include <sys/types.h>
 
-enum bind_kind { BIND_RW, BIND_RO };
+enum bind_kind { BIND_RW, BIND_RO, BIND_COW };
 enum mount_kind { MOUNT_BIND, MOUNT_TMPFS, MOUNT_HIDE };
-/* One --bind, --ro-bind, --tmpfs or --hide, in the order of the command line: later ones cover earlier ones. */
+/* One --bind, --ro-bind, --cow-bind, --tmpfs or --hide, in the order of the command line: later ones cover earlier ones. */
 struct launch_mount {
 	enum mount_kind kind;
 	enum bind_kind bind;
@@ -19,7 +19,13 @@ struct launch_mount {
 	char *dst; /* absolute path inside */
 };
 
-enum launch_overlay { OVERLAY_NONE, OVERLAY_ROOT_MEMORY, OVERLAY_ALL_MEMORY };
+/* --overlay MOUNT:MEDIUM[,size=SIZE][,inodes=N] */
+enum medium_kind { MEDIUM_DEFAULT, MEDIUM_MEMORY, MEDIUM_DIR, MEDIUM_SELF };
+struct launch_medium {
+	enum medium_kind kind;
+	char *dir; /* MEDIUM_DIR */
+	uint64_t size, inodes; /* 0: no limit */
+};
 
 /* A kept layer (layer/layer.h) as the upper of the root. */
 struct launch_keep {
@@ -31,7 +37,11 @@ struct launch_options {
 	char **argv;      /* command and arguments, NULL terminated */
 	char **env;       /* environment of the command, NULL terminated */
 	const char *root; /* host directory of the lower root */
-	enum launch_overlay overlay;
+	bool overlay_none;                 /* the root is read-only */
+	struct launch_medium root_medium;  /* default: all's */
+	struct launch_medium all;          /* default: memory, and read-write binds without overlay */
+	uint64_t max_disk, memory;         /* 0: no limit, here and below */
+	unsigned pids, timeout_ms, milli_cpus;
 	struct launch_mount *mounts;
 	unsigned n_mounts;
 	const char *chdir; /* inside; NULL: the caller's own directory if it exists inside, else "/" */

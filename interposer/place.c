@@ -22,11 +22,14 @@
 #include "interposer/filter.h"
 #include "interposer/front.h"
 #include "interposer/init.h"
+#include "interposer/limits.h"
+#include "interposer/media.h"
 #include "kernel/exec.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <linux/if.h>
 #include <linux/mount.h>
@@ -187,7 +190,8 @@ static void close_own_descriptors(int procfd, int keep1, int keep2)
 static void exchange(int sock, int value)
 {
 	int reply;
-	if (write(sock, &value, sizeof value) != sizeof value || read(sock, &reply, sizeof reply) != sizeof reply)
+	/* Not write(2): a filter that stops it may stand already, and nobody answers yet. */
+	if (send(sock, &value, sizeof value, MSG_NOSIGNAL) != sizeof value || read(sock, &reply, sizeof reply) != sizeof reply)
 		_exit(125); /* the supervisor died, and said why */
 }
 
@@ -226,11 +230,12 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	pivot_into("exec_ro");
 	/* A core dump would be written by the host's kernel with the host's rules. 0 doesn't stop a core_pattern pipe, 1 does. */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1});
+	limits_apply(args->opt, args->limits);
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){args->rlim_nofile[0], args->rlim_nofile[1]});
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
-	int listener = filter_install_tracee(args->opt->keep != NULL);
+	int listener = filter_install_tracee(args->media->watched, args->opt->keep != NULL);
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);
@@ -325,9 +330,31 @@ static int openat_or_die(int dir, const char *name, int flags)
 static void open_layer(const struct supervisor_args *args, struct place *p)
 {
 	p->keep_dir = fix_number(openat_or_die(args->keepfd, ".", O_RDONLY | O_DIRECTORY));
-	p->filestore = fix_number(openat_or_die(args->keepfd, "store", O_RDONLY | O_DIRECTORY));
 	p->keep_journal = openat_or_die(args->keepfd, "journal", O_RDWR | O_NONBLOCK);
 	close(args->keepfd);
+}
+
+/* tmpfs's of their own, for limits; directories on disk came with us. */
+static void open_stores(const struct media *m, struct place *p)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct media_store *s = &m->stores[i];
+		char dir[32], data[80];
+		int fd = s->tree;
+		if (s->kept) {
+			fd = openat_or_die(p->keep_dir, "store", O_RDONLY | O_DIRECTORY);
+		} else if (!s->path) {
+			snprintf(dir, sizeof dir, "store%u", i);
+			snprintf(data, sizeof data, "mode=0755,nr_inodes=0");
+			if (s->tmpfs_size)
+				snprintf(data, sizeof data, "mode=0755,nr_inodes=0,size=%" PRIu64, s->tmpfs_size);
+			if (mkdir(dir, 0755))
+				die("mkdir: %s", strerror(errno));
+			mount_or_die("sandbox", dir, "tmpfs", MS_NOSUID_ | MS_NODEV_, data);
+			fd = open_or_die(dir, O_RDONLY | O_DIRECTORY);
+		}
+		p->stores[i] = fix_number(fd);
+	}
 }
 
 /*
@@ -390,10 +417,10 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	bind_readonly("token", "token_ro", MS_NOEXEC_);
 	p->token_ro = fix_number(open_or_die("token_ro", O_PATH | O_DIRECTORY));
 	mount_or_die("sandbox", "store", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
-	if (args->keepfd < 0)
-		p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
-	else
+	if (args->keepfd >= 0)
 		open_layer(args, p);
+	p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
+	open_stores(args->media, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");
 	p->devptsfd = fix_number(open_or_die("pts", O_RDONLY | O_DIRECTORY));
 	make_pty(args, p);

@@ -11,7 +11,9 @@
 #include "gofer/client.h"
 #include "interposer/filter.h"
 #include "interposer/front.h"
+#include "interposer/limits.h"
 #include "interposer/live.h"
+#include "interposer/media.h"
 #include "kernel/task.h"
 #include "vfs/vfs.h"
 
@@ -20,6 +22,7 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +31,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#define MEMORY_TICK_MS 50
 
 struct place the_place;
 static int ctl_fd = -1;
@@ -134,8 +139,8 @@ static void mount_special(const char *type, const char *dst, uint64_t size, bool
 static void mount_all(const struct supervisor_args *args)
 {
 	const struct launch_options *opt = args->opt;
-	bool none = opt->overlay == OVERLAY_NONE;
-	int err = vfs_mount_root(none ? VFS_UPPER_NONE : VFS_UPPER_MEMORY);
+	bool none = opt->overlay_none;
+	int err = vfs_mount_root(args->media->root);
 	if (err)
 		die("can't mount the root %s: %s", opt->root, strerror(-err));
 	/* Without an overlay a missing mount point can't be made: a root that has no /proc then goes without. */
@@ -152,10 +157,9 @@ static void mount_all(const struct supervisor_args *args)
 	uint32_t export = 1;
 	for (unsigned i = 0; i < opt->n_mounts; i++) {
 		const struct launch_mount *m = &opt->mounts[i];
-		bool ro = m->bind == BIND_RO, cow = !ro && opt->overlay == OVERLAY_ALL_MEMORY;
 		switch (m->kind) {
 		case MOUNT_BIND:
-			err = vfs_mount_bind(export++, m->dst, ro, cow ? VFS_UPPER_MEMORY : VFS_UPPER_NONE);
+			err = vfs_mount_bind(export++, m->dst, m->bind == BIND_RO, args->media->binds[i]);
 			break;
 		case MOUNT_TMPFS:
 			err = vfs_mount_special("tmpfs", m->dst, 0);
@@ -167,6 +171,25 @@ static void mount_all(const struct supervisor_args *args)
 		if (err)
 			die("can't mount on %s inside: %s", m->dst, strerror(-err));
 	}
+}
+
+static void over_limit(void)
+{
+	die("the changes take far more space than allowed, by a mapping or by many writes at a time");
+}
+
+static void *keeper(void *arg)
+{
+	vfs_keeper();
+}
+
+static void start_keeper(void)
+{
+	pthread_t t;
+	int err = pthread_create(&t, NULL, keeper, NULL);
+	if (err)
+		die("can't start a thread: %s", strerror(err));
+	pthread_detach(t);
 }
 
 static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
@@ -191,6 +214,7 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .token_rw = p->token_rw,
 	    .token_ro = p->token_ro,
 	    .filestore = p->filestore,
+	    .over_limit = over_limit,
 	    .tracee_kuid = p->tracee_kuid,
 	    .tracee_kgid = p->tracee_kgid,
 	    .fakeroot = opt->fakeroot,
@@ -201,6 +225,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .keep_journal = p->keep_journal,
 	    .keep_dir = p->keep_dir,
 	};
+	for (unsigned i = 0; i < args->media->n; i++)
+		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
+	memcpy(cfg.quotas, args->media->quotas, sizeof cfg.quotas);
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
@@ -210,7 +237,7 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 		die("can't keep changes: %s", strerror(-err));
 }
 
-static void print_stats(const struct gofer *gofer)
+static void print_stats(const struct supervisor_args *args, const struct gofer *gofer)
 {
 	struct notify_stats n;
 	struct vfs_stats v;
@@ -227,6 +254,7 @@ static void print_stats(const struct gofer *gofer)
 		gofer_round_trips(gofer), v.copy_ups, v.copy_up_bytes, v.upper_files, v.upper_bytes);
 	log_msg("supervisor: %ld KiB peak memory, %ld.%03ld s user, %ld.%03ld s system", u.ru_maxrss, (long)u.ru_utime.tv_sec,
 		(long)u.ru_utime.tv_usec / 1000, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec / 1000);
+	limits_print(args->opt, args->limits);
 }
 
 static void on_front(const struct front_msg *m)
@@ -241,6 +269,19 @@ static void on_front(const struct front_msg *m)
 		kill(-pid, SIGCONT);
 }
 
+/* Files of all overlays and tmpfs's in memory count: they are the sandbox's, too. */
+static void watch_memory(const struct supervisor_args *args)
+{
+	uint64_t used = 0;
+	struct statfs st;
+	if (!fstatfs(the_place.filestore, &st))
+		used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
+	for (unsigned i = 0; i < args->media->n; i++)
+		if (!args->media->stores[i].path && !args->media->stores[i].kept && !fstatfs(the_place.stores[i], &st))
+			used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
+	limits_watch_memory(the_place.procfd, args->opt->memory, used, the_place.init_pid);
+}
+
 /* Waits for the end of init, the front or the gofer. */
 static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer *gofer)
 {
@@ -249,8 +290,11 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	    {.fd = args->ctl, .events = POLLIN},
 	    {.fd = gofer_client_pollfd(gofer), .events = 0},
 	};
+	const bool watch = args->limits->memory == BY_OTHER;
 	for (;;) {
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (watch)
+			watch_memory(args);
+		if (poll(fds, ARRAY_SIZE(fds), watch ? MEMORY_TICK_MS : -1) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		if (fds[1].revents) {
 			struct front_msg m;
@@ -270,7 +314,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 		die("waitpid: %s", strerror(errno));
 	vfs_keep_end();
 	if (args->opt->stats)
-		print_stats(gofer);
+		print_stats(args, gofer);
 	int reported = notify_exit_status();
 	if (reported == -1)
 		die("init was killed");
@@ -340,6 +384,7 @@ void supervisor_main(const struct supervisor_args *args)
 	if (err)
 		die("no seccomp notifications: %s", strerror(-err));
 	confine_supervisor();
+	start_keeper();
 	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "interposer/launch.h"
+#include "vfs/vfs.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -15,6 +16,8 @@ struct gofer;
 struct call;
 struct front;
 struct init_config;
+struct media;
+struct limits;
 
 /* Descriptors and ids that place.c prepared while the supervisor still had a root and capabilities. */
 struct place {
@@ -25,6 +28,7 @@ struct place {
 	int token_rw, token_ro;
 	int filestore;
 	int keep_dir, keep_journal; /* of a kept layer, or -1 */
+	int stores[VFS_STORES];
 	int exec_rw;   /* exec-root, writable for us */
 	int exec_stub; /* directory that holds the master copy of the stub */
 	int init_pidfd;
@@ -49,6 +53,8 @@ struct supervisor_args {
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
 	int keepfd;      /* data directory of a kept layer as a mount of its own, or -1 */
+	const struct media *media;
+	const struct limits *limits;
 	struct front *front; /* our copy: place.c makes the pseudo terminal */
 	struct init_config *init; /* signals and terminal; argv and env filled in, too */
 	int maps_ready;  /* read one byte: the front wrote our uid_map */

@@ -290,3 +290,20 @@ const struct filter_rule filter_rules[] = {
     ALLOW3(getsockopt, EQ(1, SOL_SOCKET), NE(2, SO_PEERCRED), NE(2, SO_PEERGROUPS)),
 };
 const size_t n_filter_rules = ARRAY_SIZE(filter_rules);
+
+bool filter_grows(int nr)
+{
+	switch (nr) {
+	case SYS_write:
+	case SYS_pwrite64:
+	case SYS_writev:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+	case SYS_sendfile:
+	case SYS_splice:
+	case SYS_copy_file_range:
+		return true;
+	default:
+		return false;
+	}
+}

@@ -32,6 +32,9 @@ struct filter_rule {
 extern const struct filter_rule filter_rules[];
 extern const size_t n_filter_rules;
 
+/* NATIVE calls that can make a file grow: where vfs_space_watched(), the filter stops them, too. */
+bool filter_grows(int nr);
+
 /* What the whole filter answers for a call: rules and the table's verdicts. For tests and the trace page; err as above. */
 enum filter_action filter_decide(int nr, const uint64_t args[6], int *err);
 

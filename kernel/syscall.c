@@ -3,6 +3,7 @@
  * syscall.c - from a number to its handler, by the table.
  */
 #include "kernel/syscall.h"
+#include "kernel/filter_rules.h"
 
 #include "kernel/exec.h"
 #include "kernel/pending.h"
@@ -74,7 +75,7 @@ int64_t kernel_call(struct call *c)
 	if (d->verdict == VERDICT_DENY)
 		return -d->err;
 	if (d->verdict == VERDICT_NATIVE)
-		return CALL_CONTINUE;
+		return filter_grows(c->nr) ? space_check(c) : CALL_CONTINUE;
 	if (unlikely(c->rec->pending && c->rec->pending->copied))
 		exec_settle(c);
 	c->ctx = (struct vfs_ctx){

@@ -51,6 +51,8 @@ struct syscall_desc {
 };
 
 #define SYSCALL_MAX 512
+/* sys_space.c: for calls of filter_grows() and fallocate(2). CALL_CONTINUE or -ENOSPC. */
+int64_t space_check(struct call *c);
 /* NULL for a number that isn't in the table. */
 const struct syscall_desc *syscall_desc(int nr);
 

@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"discard", "sandbox discard NAME...", cmd_discard},
     {"export", "sandbox export NAME [FILE]", cmd_export},
     {"import", "sandbox import [--root DIR] NAME FILE", cmd_import},
-    {"gc", "sandbox gc", cmd_gc},
+    {"gc", "sandbox gc [PATH...]", cmd_gc},
 };
 
 const struct command *command_find(const char *name)

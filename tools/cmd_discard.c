@@ -3,10 +3,10 @@
  * cmd_discard.c - sandbox discard NAME...; sandbox gc.
  */
 #include "tools/cmd.h"
+#include "tools/gc.h"
 
 #include "base/log.h"
 
-#include <stdio.h>
 #include <string.h>
 
 int cmd_discard(int argc, char **argv)
@@ -25,11 +25,10 @@ int cmd_discard(int argc, char **argv)
 
 int cmd_gc(int argc, char **argv)
 {
-	if (argc > 1)
-		die("usage: sandbox gc");
 	int n = layer_gc();
 	if (n < 0)
 		die("gc: %s", strerror(-n));
-	printf("removed %d leftover%s of dead runs\n", n, n == 1 ? "" : "s");
-	return 0;
+	if (n)
+		log_msg("removed %d layer%s of dead runs", n, n == 1 ? "" : "s");
+	return gc_main(argc, argv);
 }

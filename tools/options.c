@@ -18,6 +18,12 @@ enum option_code {
 	OPT_OVERLAY,
 	OPT_BIND,
 	OPT_RO_BIND,
+	OPT_COW_BIND,
+	OPT_MAX_DISK,
+	OPT_MEMORY,
+	OPT_PIDS,
+	OPT_CPUS,
+	OPT_TIMEOUT,
 	OPT_TMPFS,
 	OPT_HIDE,
 	OPT_CHDIR,
@@ -46,6 +52,12 @@ static const struct option long_options[] = {
     {"overlay", required_argument, NULL, OPT_OVERLAY},
     {"bind", required_argument, NULL, OPT_BIND},
     {"ro-bind", required_argument, NULL, OPT_RO_BIND},
+    {"cow-bind", required_argument, NULL, OPT_COW_BIND},
+    {"max-disk", required_argument, NULL, OPT_MAX_DISK},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"pids", required_argument, NULL, OPT_PIDS},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"tmpfs", required_argument, NULL, OPT_TMPFS},
     {"hide", required_argument, NULL, OPT_HIDE},
     {"chdir", required_argument, NULL, OPT_CHDIR},
@@ -71,24 +83,25 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"Run COMMAND on a copy-on-write view of the root; the host stays as it is.\n\n"
+				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
 				"  --root DIR             lower root directory (default /)\n"
-				"  --overlay MODE         root:memory (default), all:memory, or none (read-only)\n"
+				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
+				"                         WHAT: root, or all (binds too); MEDIUM: memory (default),\n"
+				"                         dir=PATH or self; or just: none\n"
 				"  --bind SRC DST         host SRC at DST, read-write: changes reach the host\n"
-				"  --ro-bind SRC DST      host SRC at DST, read-only\n"
+				"  --ro-bind, --cow-bind SRC DST  the same read-only, or copy-on-write\n"
 				"  --tmpfs DST            empty file system in memory at DST\n"
 				"  --hide PATH            cover PATH by something empty\n"
 				"  --chdir DIR            start in DIR (inside)\n"
-				"  --setenv K V           set variable K to V\n"
-				"  --unsetenv K           remove variable K\n"
-				"  --clearenv             start from an empty environment\n"
+				"  --setenv K V, --unsetenv K, --clearenv  change the environment\n"
 				"  --uid N, --gid N       user and group id inside\n"
 				"  --fakeroot             be uid 0 and gid 0 inside, for an ordinary user\n"
 				"  --hostname H           host name inside (default \"sandbox\")\n"
 				"  --net MODE             none (default: loopback only) or host\n"
+				"  --max-disk SIZE        of all changes together\n"
+				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats                counters on stderr at the end\n"
-				"  --version, --help      print and exit\n\n"
-				"Exit status: the command's own; 128+n for signal n; 125 the sandbox failed,\n"
+				"Exit status: the command's; 128+n for signal n; 124 timeout; 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
 /* A NULL terminated vector of owned strings. */
@@ -201,7 +214,7 @@ static void add_mount(struct launch_options *opt, struct launch_mount m)
 
 static void add_bind(struct launch_options *opt, enum bind_kind kind, int argc, char **argv)
 {
-	const char *name = kind == BIND_RO ? "ro-bind" : "bind";
+	const char *name = kind == BIND_RO ? "ro-bind" : kind == BIND_COW ? "cow-bind" : "bind";
 	const char *src = optarg, *dst = second_value(name, argc, argv);
 
 	check_inside(name, dst);
@@ -226,15 +239,104 @@ static uint32_t parse_id(const char *option, const char *s)
 	return (uint32_t)v;
 }
 
-static enum launch_overlay parse_overlay(const char *s)
+/* A number with decimals times unit, no more than max; what follows it in *end. */
+static uint64_t parse_decimal(const char *option, const char *s, uint64_t unit, uint64_t max, const char **end)
 {
-	if (!strcmp(s, "root:memory"))
-		return OVERLAY_ROOT_MEMORY;
-	if (!strcmp(s, "all:memory"))
-		return OVERLAY_ALL_MEMORY;
+	uint64_t v = 0, part = 0, scale = 1;
+	const char *p = s;
+
+	for (; isdigit((unsigned char)*p); p++)
+		if (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+			die("--%s: \"%s\" is too large", option, s);
+	if (p > s && *p == '.')
+		for (p++; isdigit((unsigned char)*p); p++) {
+			if (scale >= 1000000)
+				continue;
+			part = 10 * part + (uint64_t)(*p - '0');
+			scale *= 10;
+		}
+	if (p == s || __builtin_mul_overflow(v, unit, &v) || v > max)
+		die("--%s: \"%s\" is %s", option, s, p == s ? "not a number" : "too large");
+	*end = p;
+	return v + part * unit / scale;
+}
+
+/* Bytes, with K, M, G or T for powers of 1024 (KiB, kB... too, all the same). */
+static uint64_t parse_size(const char *option, const char *s)
+{
+	static const char units[] = "kmgt";
+	uint64_t unit = 1;
+	const char *end = s + strspn(s, "0123456789."), *u;
+
+	if (*end && (u = strchr(units, tolower((unsigned char)*end)))) {
+		unit = UINT64_C(1) << (10 * (u - units + 1));
+		end++;
+	}
+	if (strcmp(end, "") && strcasecmp(end, "b") && !(unit > 1 && !strcasecmp(end, "ib")))
+		die("--%s: \"%s\" is not a size: a number, and K, M, G or T", option, s);
+	uint64_t v = parse_decimal(option, s, unit, UINT64_C(1) << 62, &end);
+	if (!v)
+		die("--%s: \"%s\" leaves nothing", option, s);
+	return v;
+}
+
+static uint64_t parse_count(const char *option, const char *s, uint64_t unit, uint64_t max)
+{
+	const char *end;
+	uint64_t v = parse_decimal(option, s, unit, max, &end);
+
+	if (*end || !v || (unit == 1 && strchr(s, '.')))
+		die("--%s: \"%s\" is not a number above 0", option, s);
+	return v;
+}
+
+/* MEDIUM[,size=SIZE][,inodes=N]; the limits are the last parts, since a path may have commas. */
+static void parse_medium(const char *s, struct launch_medium *out)
+{
+	AUTO_FREE char *copy = xstrdup(s);
+	struct stat st;
+	char *comma;
+
+	free(out->dir);
+	*out = (struct launch_medium){0};
+	while ((comma = strrchr(copy, ','))) {
+		if (!strncmp(comma, ",size=", 6))
+			out->size = parse_size("overlay", comma + 6);
+		else if (!strncmp(comma, ",inodes=", 8))
+			out->inodes = parse_count("overlay", comma + 8, 1, UINT64_C(1) << 40);
+		else
+			break;
+		*comma = '\0';
+	}
+	if (!strcmp(copy, "memory")) {
+		out->kind = MEDIUM_MEMORY;
+	} else if (!strcmp(copy, "self")) {
+		out->kind = MEDIUM_SELF;
+	} else if (!strncmp(copy, "dir=", 4)) {
+		out->kind = MEDIUM_DIR;
+		out->dir = xstrdup(copy + 4);
+		if (out->dir[0] != '/')
+			die("--overlay: \"%s\" is not an absolute path", out->dir);
+		if (stat(out->dir, &st))
+			die("--overlay: %s: %m", out->dir);
+		if (!S_ISDIR(st.st_mode))
+			die("--overlay: %s: %s", out->dir, strerror(ENOTDIR));
+	} else {
+		die("--overlay: \"%s\" is none of memory, dir=PATH and self, with ,size= and ,inodes=", s);
+	}
+}
+
+static void parse_overlay(const char *s, struct launch_options *out)
+{
 	if (!strcmp(s, "none"))
-		return OVERLAY_NONE;
-	die("--overlay: \"%s\" is not root:memory, all:memory or none", s);
+		out->overlay_none = true;
+	else if (!strncmp(s, "root:", 5)) {
+		parse_medium(s + 5, &out->root_medium);
+		out->overlay_none = false;
+	} else if (!strncmp(s, "all:", 4))
+		parse_medium(s + 4, &out->all);
+	else
+		die("--overlay: \"%s\" is not root:MEDIUM, all:MEDIUM or none", s);
 }
 
 /* hostname(7): letters, digits, hyphens and dots; 64 is the kernel's __NEW_UTS_LEN. */
@@ -281,7 +383,7 @@ static void check_kept(const struct launch_options *o)
 		die("--name keeps the changes: --discard, --commit, --keep and --ask are for runs without it");
 	if (kept.on_error == KEPT_KEEP && kept.after != KEPT_KEEP && !kept.name)
 		kept.keep = NULL;
-	if (o->overlay == OVERLAY_NONE && (kept.name || kept.after > KEPT_DISCARD || kept.from))
+	if (o->overlay_none && (kept.name || kept.after > KEPT_DISCARD || kept.from))
 		die("--overlay none makes no changes to keep");
 }
 
@@ -316,8 +418,8 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	struct env e;
 	int c;
 
-	*out = (struct launch_options){.overlay = OVERLAY_ROOT_MEMORY, .hostname = "sandbox"};
 	kept = (struct kept_options){0};
+	*out = (struct launch_options){.hostname = "sandbox"};
 	env_init(&e, env);
 	optind = 0; /* GNU: start anew, also when a test calls this twice */
 	opterr = 0;
@@ -329,13 +431,31 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 			root = v;
 			break;
 		case OPT_OVERLAY:
-			out->overlay = parse_overlay(v);
+			parse_overlay(v, out);
 			break;
 		case OPT_BIND:
 			add_bind(out, BIND_RW, argc, argv);
 			break;
 		case OPT_RO_BIND:
 			add_bind(out, BIND_RO, argc, argv);
+			break;
+		case OPT_COW_BIND:
+			add_bind(out, BIND_COW, argc, argv);
+			break;
+		case OPT_MAX_DISK:
+			out->max_disk = parse_size("max-disk", v);
+			break;
+		case OPT_MEMORY:
+			out->memory = parse_size("memory", v);
+			break;
+		case OPT_PIDS:
+			out->pids = (unsigned)parse_count("pids", v, 1, 1U << 22);
+			break;
+		case OPT_CPUS:
+			out->milli_cpus = (unsigned)parse_count("cpus", v, 1000, 1U << 22);
+			break;
+		case OPT_TIMEOUT:
+			out->timeout_ms = (unsigned)parse_count("timeout", v, 1000, INT32_MAX);
 			break;
 		case OPT_TMPFS:
 			check_inside("tmpfs", v);
@@ -438,6 +558,8 @@ void options_free(struct launch_options *opt)
 		free(*p);
 	free(opt->env);
 	free((char *)opt->root);
+	free(opt->root_medium.dir);
+	free(opt->all.dir);
 	*opt = (struct launch_options){0};
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filestore.c - backing files of upper data: one flat directory of a private tmpfs, files named by decimal ids.
+ * filestore.c - backing files of upper data. A store is one flat directory, of a private tmpfs or of the host's disk, with files named by
+ * decimal ids. There may be several, one for each medium; each has its own ids, and lives as long as the process.
  *
  * No descriptor is kept for a file, so their number isn't bound by RLIMIT_NOFILE; each open is by name and gives a fresh open file
  * description. A freed file is emptied and used again (with its host inode number, so no call to learn that) once nobody
@@ -22,15 +23,23 @@
 struct spare {
 	uint64_t id, ino;
 };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* innermost: guards all below */
-static struct spare pool[POOL_MAX];
-static unsigned n_pool;
-static uint64_t next_id = 1;
-static _Atomic uint64_t store_dev;
-/* Freed and not yet looked at. */
-static uint64_t *freed;
-static size_t n_freed, cap_freed;
-static atomic_size_t freed_hint;
+struct filestore {
+	/* Held while a file is open only to see who else has it open: two who look at a time would see each other. */
+	pthread_mutex_t probe;
+	pthread_mutex_t reclaim; /* held by who empties freed files; before the others */
+	pthread_mutex_t lock; /* innermost: guards all below */
+	struct spare pool[POOL_MAX];
+	unsigned n_pool;
+	uint64_t last_id;
+	_Atomic uint64_t dev;
+	/* Freed and not yet looked at. */
+	uint64_t *freed;
+	size_t n_freed, cap_freed;
+	atomic_size_t freed_hint;
+};
+static struct filestore stores[1 + VFS_STORES] = {
+    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER, .reclaim = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER},
+};
 
 struct fname {
 	char s[24];
@@ -43,95 +52,108 @@ static struct fname fname(uint64_t id)
 	return n;
 }
 
-static int dirfd_of_store(void)
+struct filestore *filestore_get(unsigned n)
 {
-	return vfs_config()->filestore;
+	return n < ARRAY_SIZE(stores) ? &stores[n] : NULL;
 }
 
-static int make(mode_t type, struct spare *out)
+static int dir_of(const struct filestore *fs)
+{
+	const struct vfs_config *cfg = vfs_config();
+	size_t n = (size_t)(fs - stores);
+
+	return n ? cfg->stores[n - 1].dir : cfg->filestore;
+}
+
+static int make(struct filestore *fs, mode_t type, struct spare *out)
 {
 	struct stat st;
 	uint64_t id;
 
-	pthread_mutex_lock(&lock);
-	id = next_id++;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&fs->lock);
+	id = ++fs->last_id;
+	pthread_mutex_unlock(&fs->lock);
 	struct fname n = fname(id);
 	if (type == S_IFIFO) {
-		if (mkfifoat(dirfd_of_store(), n.s, 0600) || fstatat(dirfd_of_store(), n.s, &st, AT_SYMLINK_NOFOLLOW))
+		if (mkfifoat(dir_of(fs), n.s, 0600) || fstatat(dir_of(fs), n.s, &st, AT_SYMLINK_NOFOLLOW))
 			return -errno;
 	} else {
-		AUTO_CLOSE int fd = openat(dirfd_of_store(), n.s, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+		AUTO_CLOSE int fd = openat(dir_of(fs), n.s, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 		if (fd < 0 || fstat(fd, &st))
 			return -errno;
 	}
 	*out = (struct spare){id, st.st_ino};
-	store_dev = st.st_dev;
+	fs->dev = st.st_dev;
 	return 0;
 }
 
-int filestore_new(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
+int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 {
 	struct spare s = {0};
 
-	pthread_mutex_lock(&lock);
-	if (n_pool)
-		s = pool[--n_pool];
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&fs->lock);
+	if (fs->n_pool)
+		s = fs->pool[--fs->n_pool];
+	pthread_mutex_unlock(&fs->lock);
 	if (!s.id) {
-		int r = make(S_IFREG, &s);
+		int r = make(fs, S_IFREG, &s);
 		if (r)
 			return r;
 	}
 	*id = s.id;
 	*host_ino = s.ino;
-	*host_dev = store_dev;
+	*host_dev = fs->dev;
 	return 0;
 }
 
-int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
+int filestore_mkfifo(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 {
 	struct spare s;
-	int r = make(S_IFIFO, &s);
+	int r = make(fs, S_IFIFO, &s);
 
 	if (r)
 		return r;
 	*id = s.id;
 	*host_ino = s.ino;
-	*host_dev = store_dev;
+	*host_dev = fs->dev;
 	return 0;
 }
 
-int filestore_ident(uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino)
+int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino)
 {
 	struct stat st;
 
-	if (fstatat(dirfd_of_store(), fname(id).s, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dir_of(fs), fname(id).s, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	if ((st.st_mode & S_IFMT) != (type & S_IFMT))
 		return -ENOENT;
-	store_dev = *host_dev = st.st_dev;
+	fs->dev = *host_dev = st.st_dev;
 	*host_ino = st.st_ino;
 	return 0;
 }
 
-void filestore_reserve(uint64_t last_id)
+void filestore_reserve(struct filestore *fs, uint64_t last_id)
 {
-	pthread_mutex_lock(&lock);
-	next_id = MAX(next_id, last_id + 1);
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&fs->lock);
+	fs->last_id = MAX(fs->last_id, last_id);
+	pthread_mutex_unlock(&fs->lock);
 }
 
-uint64_t filestore_dev(void)
+int filestore_sync(const struct filestore *fs)
 {
-	return store_dev;
+	return syncfs(dir_of(fs)) ? -errno : 0;
 }
 
-int filestore_open(uint64_t id, int flags)
+uint64_t filestore_dev(const struct filestore *fs)
+{
+	return fs->dev;
+}
+
+int filestore_open(struct filestore *fs, uint64_t id, int flags)
 {
 	flags &= ~(O_CREAT | O_EXCL | O_DIRECTORY | O_PATH | (O_TMPFILE & ~O_DIRECTORY));
 	for (int tries = 0;; tries++) {
-		int fd = openat(dirfd_of_store(), fname(id).s, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+		int fd = openat(dir_of(fs), fname(id).s, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
 		if (fd >= 0)
 			return fd;
 		if (errno != EINTR && (errno != EWOULDBLOCK || tries == 1000))
@@ -145,11 +167,11 @@ static int64_t ns(const struct timespec *t)
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-int filestore_stat(uint64_t id, struct kstat *st)
+int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st)
 {
 	struct stat s;
 
-	if (fstatat(dirfd_of_store(), fname(id).s, &s, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dir_of(fs), fname(id).s, &s, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	st->size = s.st_size;
 	st->blocks = s.st_blocks;
@@ -159,20 +181,21 @@ int filestore_stat(uint64_t id, struct kstat *st)
 	return 0;
 }
 
-int filestore_utimens(uint64_t id, const struct timespec ts[2])
+int filestore_utimens(struct filestore *fs, uint64_t id, const struct timespec ts[2])
 {
-	return utimensat(dirfd_of_store(), fname(id).s, ts, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+	return utimensat(dir_of(fs), fname(id).s, ts, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
-int filestore_truncate(uint64_t id, int64_t size)
+int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size)
 {
-	AUTO_CLOSE int fd = filestore_open(id, O_WRONLY);
+	AUTO_CLOSE int fd = filestore_open(fs, id, O_WRONLY);
 
 	if (fd < 0)
 		return fd;
 	return ftruncate(fd, size) ? -errno : 0;
 }
 
+static pthread_once_t sigio_once = PTHREAD_ONCE_INIT;
 static void ignore_sigio(void)
 {
 	signal(SIGIO, SIG_IGN);
@@ -181,18 +204,29 @@ static void ignore_sigio(void)
 /* fd: a description that only this file's functions ever had. */
 static bool held(int fd)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, ignore_sigio);
+	pthread_once(&sigio_once, ignore_sigio);
 	if (fcntl(fd, F_SETLEASE, F_WRLCK))
 		return true;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
 	return false;
 }
 
-bool filestore_busy(uint64_t id)
+static bool probe_written(struct filestore *fs, uint64_t id)
 {
-	AUTO_CLOSE int fd = filestore_open(id, O_RDONLY | O_NONBLOCK);
+	AUTO_CLOSE int fd = filestore_open(fs, id, O_RDONLY | O_NONBLOCK);
+
+	if (fd < 0)
+		return fd != -ENOENT;
+	pthread_once(&sigio_once, ignore_sigio);
+	if (fcntl(fd, F_SETLEASE, F_RDLCK))
+		return true;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
+}
+
+static bool probe_busy(struct filestore *fs, uint64_t id)
+{
+	AUTO_CLOSE int fd = filestore_open(fs, id, O_RDONLY | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)
@@ -203,79 +237,107 @@ bool filestore_busy(uint64_t id)
 		return held(fd);
 	/* FIFO: without a reader the open for writing fails; our own end must be closed for that. */
 	close(take_fd(&fd));
-	fd = filestore_open(id, O_WRONLY | O_NONBLOCK);
+	fd = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
 	return fd >= 0;
 }
 
-void filestore_free(uint64_t id)
+bool filestore_written(struct filestore *fs, uint64_t id)
+{
+	pthread_mutex_lock(&fs->probe);
+	bool r = probe_written(fs, id);
+	pthread_mutex_unlock(&fs->probe);
+	return r;
+}
+
+bool filestore_busy(struct filestore *fs, uint64_t id)
+{
+	pthread_mutex_lock(&fs->probe);
+	bool r = probe_busy(fs, id);
+	pthread_mutex_unlock(&fs->probe);
+	return r;
+}
+
+void filestore_free(struct filestore *fs, uint64_t id)
 {
 	bool kept = true;
 
-	pthread_mutex_lock(&lock);
-	if (n_freed == cap_freed) {
-		size_t cap = cap_freed ? 2 * cap_freed : 256;
-		uint64_t *v = reallocarray(freed, cap, sizeof(*v));
+	pthread_mutex_lock(&fs->lock);
+	if (fs->n_freed == fs->cap_freed) {
+		size_t cap = fs->cap_freed ? 2 * fs->cap_freed : 256;
+		uint64_t *v = reallocarray(fs->freed, cap, sizeof(*v));
 		if (v) {
-			freed = v;
-			cap_freed = cap;
+			fs->freed = v;
+			fs->cap_freed = cap;
 		}
 	}
-	if (n_freed < cap_freed)
-		freed[n_freed++] = id;
+	if (fs->n_freed < fs->cap_freed)
+		fs->freed[fs->n_freed++] = id;
 	else
 		kept = false;
-	freed_hint = n_freed;
-	pthread_mutex_unlock(&lock);
+	fs->freed_hint = fs->n_freed;
+	pthread_mutex_unlock(&fs->lock);
 	if (!kept)
-		unlinkat(dirfd_of_store(), fname(id).s, 0);
+		unlinkat(dir_of(fs), fname(id).s, 0);
+	vfs_keeper_kick();
 }
 
 /* Into the pool, emptied; or its name goes, and the kernel gives the space back with the last descriptor. */
-static void recycle(uint64_t id, bool want)
+static void recycle(struct filestore *fs, uint64_t id, bool want)
 {
 	if (want) {
-		AUTO_CLOSE int fd = filestore_open(id, O_RDWR | O_NONBLOCK);
+		AUTO_CLOSE int fd = filestore_open(fs, id, O_RDWR | O_NONBLOCK);
 		struct stat st;
 		if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && !held(fd) && (!st.st_blocks || st.st_size) &&
 		    (!st.st_size || !ftruncate(fd, 0))) {
-			pthread_mutex_lock(&lock);
-			want = n_pool < POOL_MAX;
+			pthread_mutex_lock(&fs->lock);
+			want = fs->n_pool < POOL_MAX;
 			if (want)
-				pool[n_pool++] = (struct spare){id, st.st_ino};
-			pthread_mutex_unlock(&lock);
+				fs->pool[fs->n_pool++] = (struct spare){id, st.st_ino};
+			pthread_mutex_unlock(&fs->lock);
 			if (want)
 				return;
 		}
 	}
-	unlinkat(dirfd_of_store(), fname(id).s, 0);
+	unlinkat(dir_of(fs), fname(id).s, 0);
 }
 
-void filestore_reclaim(void)
+void filestore_reclaim(struct filestore *fs)
 {
-	if (!atomic_load_explicit(&freed_hint, memory_order_relaxed))
+	if (!fs) {
+		for (size_t i = 0; i < ARRAY_SIZE(stores); i++)
+			filestore_reclaim(&stores[i]);
+		return;
+	}
+	if (!atomic_load_explicit(&fs->freed_hint, memory_order_relaxed) || pthread_mutex_trylock(&fs->reclaim))
 		return;
 	for (;;) {
 		uint64_t batch[64];
 		size_t n = 0;
-		pthread_mutex_lock(&lock);
-		bool want = n_pool < POOL_MAX;
-		while (n < ARRAY_SIZE(batch) && n_freed)
-			batch[n++] = freed[--n_freed];
-		if (!n_freed && cap_freed > 4096) {
-			free(freed);
-			freed = NULL;
-			cap_freed = 0;
+		pthread_mutex_lock(&fs->lock);
+		bool want = fs->n_pool < POOL_MAX;
+		while (n < ARRAY_SIZE(batch) && fs->n_freed)
+			batch[n++] = fs->freed[--fs->n_freed];
+		if (!fs->n_freed && fs->cap_freed > 4096) {
+			free(fs->freed);
+			fs->freed = NULL;
+			fs->cap_freed = 0;
 		}
-		freed_hint = n_freed;
-		pthread_mutex_unlock(&lock);
+		fs->freed_hint = fs->n_freed;
+		pthread_mutex_unlock(&fs->lock);
 		for (size_t i = 0; i < n; i++)
-			recycle(batch[i], want);
+			recycle(fs, batch[i], want);
 		if (n < ARRAY_SIZE(batch))
-			return;
+			break;
 	}
+	pthread_mutex_unlock(&fs->reclaim);
 }
 
-int filestore_statfs(struct statfs *out)
+int filestore_statfs(struct filestore *fs, struct statfs *out)
 {
-	return fstatfs(dirfd_of_store(), out) ? -errno : 0;
+	/* What was freed before is given back when the answer is taken. */
+	filestore_reclaim(fs);
+	pthread_mutex_lock(&fs->reclaim);
+	pthread_mutex_unlock(&fs->reclaim);
+	filestore_reclaim(fs);
+	return fstatfs(dir_of(fs), out) ? -errno : 0;
 }

@@ -224,26 +224,38 @@ int64_t vfs_now(void); /* CLOCK_REALTIME_COARSE in ns: the granularity of the ho
 /* [R] May cred do mask (MAY_*: 4 r, 2 w, 1 x) on inode? 0 or -EACCES. Linux's generic_permission(). */
 int inode_permission(const struct vfs_cred *cred, const struct inode *inode, int mask);
 
-/* vfs/filestore.c: backing files of upper data. Ids are never reused while a descriptor may be open on them. */
-int filestore_new(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino); /* empty file */
-int filestore_open(uint64_t id, int flags);                                /* fresh descriptor, owned by the caller */
-int filestore_stat(uint64_t id, struct kstat *st);                         /* size, blocks, times only */
-int filestore_utimens(uint64_t id, const struct timespec ts[2]);
-void filestore_free(uint64_t id);                                          /* name is gone; data stays for who has it open */
-int filestore_mkfifo(uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+/*
+ * vfs/filestore.c: backing files of upper data, in one store for each medium. Store 0 is vfs_config.filestore, n is stores[n - 1].
+ * Files are named by the decimal id in the store's directory. An id is never reused while a descriptor may be open on it, and a
+ * freed file keeps its data for who has it open. Nothing here takes the lock of vfs/lock.h; free may be called with it held.
+ */
+struct filestore;
+struct filestore *filestore_get(unsigned n); /* no reference: stores live for ever */
+int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino); /* empty file */
+int filestore_open(struct filestore *fs, uint64_t id, int flags); /* fresh descriptor, owned by the caller */
+int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st); /* size, blocks, times only */
+int filestore_utimens(struct filestore *fs, uint64_t id, const struct timespec ts[2]);
+void filestore_free(struct filestore *fs, uint64_t id); /* name is gone */
+int filestore_mkfifo(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
+uint64_t filestore_dev(const struct filestore *fs); /* host device of all its files */
+int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size);
 /* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
-int filestore_ident(uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
-void filestore_reserve(uint64_t last_id); /* ids up to this one are taken */
-uint64_t filestore_dev(void); /* host device of all its files */
-int filestore_truncate(uint64_t id, int64_t size);
+int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
+void filestore_reserve(struct filestore *fs, uint64_t last_id); /* ids up to this one are taken */
+int filestore_sync(const struct filestore *fs); /* data of all files to the disk */
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
-bool filestore_busy(uint64_t id);
-/* Not under the lock: gives space of freed files back and readies them for reuse. Cheap when there is nothing to do. */
-void filestore_reclaim(void);
-int filestore_statfs(struct statfs *out);
+bool filestore_busy(struct filestore *fs, uint64_t id);
+/* Can anyone write to it by a descriptor or mapping that exists? Regular files. */
+bool filestore_written(struct filestore *fs, uint64_t id);
+/* Not under the lock: gives space of freed files back and readies them for reuse. Cheap when there is nothing to do. NULL: all. */
+void filestore_reclaim(struct filestore *fs);
+int filestore_statfs(struct filestore *fs, struct statfs *out);
+/* vfs/keeper.c: there is something to tidy up. Any lock may be held. */
+void vfs_keeper_kick(void);
 
 /* File systems. Each makes a super whose root dentry is ready. */
-int overlay_new(uint32_t export, uint32_t flags, struct super **out); /* upper over the gofer's export */
+/* Upper over the gofer's export; its data is kept in store (filestore_get(); 0 for a read-only one). */
+int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **out);
 int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
 /* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
 void overlay_get_stats(struct vfs_stats *out);

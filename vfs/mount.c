@@ -60,14 +60,14 @@ static int mount_add(struct super *sb, const struct path *at, bool ro)
 	return 0;
 }
 
-int vfs_mount_root(enum vfs_upper upper)
+int vfs_mount_root(int upper)
 {
 	struct super *sb;
 	int err;
 
 	if (mount_root())
 		return -EBUSY;
-	err = overlay_new(0, upper == VFS_UPPER_NONE ? SB_RDONLY : 0, &sb);
+	err = overlay_new(0, upper == VFS_UPPER_NONE ? SB_RDONLY : 0, (unsigned)MAX(upper, 0), &sb);
 	return err ? err : mount_add(sb, NULL, upper == VFS_UPPER_NONE);
 }
 
@@ -124,7 +124,7 @@ static int mount_at(struct super *sb, const char *dst, bool ro)
 	return err ? err : mount_add(sb, &at, ro);
 }
 
-int vfs_mount_bind(uint32_t export, const char *dst, bool ro, enum vfs_upper upper)
+int vfs_mount_bind(uint32_t export, const char *dst, bool ro, int upper)
 {
 	struct super *sb;
 	int err;
@@ -132,7 +132,7 @@ int vfs_mount_bind(uint32_t export, const char *dst, bool ro, enum vfs_upper upp
 	if (upper == VFS_UPPER_NONE)
 		err = goferfs_new(export, ro ? SB_RDONLY : 0, &sb);
 	else
-		err = overlay_new(export, ro ? SB_RDONLY : 0, &sb);
+		err = overlay_new(export, ro ? SB_RDONLY : 0, (unsigned)upper, &sb);
 	return err ? err : mount_at(sb, dst, ro);
 }
 

@@ -115,6 +115,9 @@ void vfile_put(struct vfile *f);
 
 /* --- Setting up: one set of mounts per supervisor, before the first call. ------------------------------------------ */
 
+#define VFS_STORES 20
+#define VFS_QUOTAS 3
+#define VFS_QUOTA_ALL 0U /* of all overlays but tmpfs mounts */
 struct vfs_config {
 	struct gofer *gofer;   /* NULL in tests that need no lower files */
 	int procfd;            /* procfs of the supervisor's own PID namespace: reopens descriptors via self/fd */
@@ -123,6 +126,16 @@ struct vfs_config {
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom; /* O_PATH descriptors of the host's devices, or -1 */
 	int token_rw, token_ro; /* one empty tmpfs directory: read-write for us, and the same through a read-only mount */
 	int filestore;         /* directory of a private tmpfs for upper file data */
+	struct vfs_store {
+		int dir;        /* directory for upper file data on another medium */
+		unsigned quota; /* index in quotas that counts for it beside VFS_QUOTA_ALL */
+	} stores[VFS_STORES];
+	struct vfs_quota {
+		uint64_t size, inodes; /* 0: no limit */
+		bool hard;             /* the file system of the one store it's for keeps the size by itself */
+	} quotas[VFS_QUOTAS];
+	/* By the keeper, when the limit of a store that isn't hard was overrun by more than its slack: the end of the sandbox. */
+	void (*over_limit)(void);
 	uid_t tracee_kuid;     /* how the supervisor's own user namespace shows an object that a tracee created natively */
 	gid_t tracee_kgid;
 	bool fakeroot;         /* files of host_uid/host_gid show as 0/0 */
@@ -144,13 +157,13 @@ int vfs_sync(bool data) MUST_CHECK;
 /* No call will come any more: gives space of deleted files back. */
 void vfs_keep_end(void);
 
-/* Where the file data of changed files goes. Issue: media other than memory come with the filestore. */
-enum vfs_upper { VFS_UPPER_NONE, VFS_UPPER_MEMORY };
+/* Where the file data of changed files goes: nowhere, into vfs_config.filestore, or (n > 0) into vfs_config.stores[n - 1]. */
+enum { VFS_UPPER_NONE = -1, VFS_UPPER_MEMORY = 0 };
 /* Root mount from the gofer's export 0. VFS_UPPER_NONE: the root is read-only (EROFS). Call once, first. */
-int vfs_mount_root(enum vfs_upper upper) MUST_CHECK;
+int vfs_mount_root(int upper) MUST_CHECK;
 /* Mounts an export of the gofer (a bind) at the absolute path dst, made in the overlay if it doesn't exist
  * (as a directory or, if the export is a file, as a file). ro: EROFS for changes. upper: a copy-on-write bind. */
-int vfs_mount_bind(uint32_t export, const char *dst, bool ro, enum vfs_upper upper) MUST_CHECK;
+int vfs_mount_bind(uint32_t export, const char *dst, bool ro, int upper) MUST_CHECK;
 /* "tmpfs" (mode 1777 for /dev/shm and /tmp-like use), "proc", "dev", "devpts", "sys". size in bytes, 0: half of memory. */
 int vfs_mount_special(const char *type, const char *dst, uint64_t size) MUST_CHECK;
 /* Covers path: a directory by an empty read-only one, a file by an empty file, both mode 000. Missing: no error. */
@@ -283,6 +296,19 @@ struct vfs_proc_ops {
 	ssize_t (*read_mem)(pid_t pid, uint64_t addr, void *buf, size_t len);
 };
 void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
+
+/* --- Space ----------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Limits of stores that aren't hard: the program writes natively, so the caller must ask before each call that may make a file grow
+ * and that the filter has stopped. vfs_space_take() is the cheap question, without a descriptor: false says ask vfs_may_grow(), which
+ * looks at what hostfd is. off -1: at its present position. 0 or -ENOSPC. Writes that run at the same time may overrun by one each.
+ */
+bool vfs_space_watched(void); /* is there such a limit? Fixed after vfs_init(). */
+bool vfs_space_take(uint64_t n);
+int vfs_may_grow(int hostfd, int64_t off, uint64_t n) MUST_CHECK;
+/* Tidies up in the background, for ever: gives space back, watches limits. A thread of the caller's. Sleeps while there's nothing to do. */
+_Noreturn void vfs_keeper(void);
 
 /* --- Counters for --stats, all since start. ------------------------------------------------------------------------- */
 

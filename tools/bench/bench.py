@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench.py - the same work natively and in the sandbox, in alternating runs, as ratios of the best times; beside bwrap, proot and runsc
 where they are installed. Everything is made in a temporary directory, which is removed."""
-import argparse, os, shutil, subprocess, sys, tempfile, time
+import argparse, json, os, shutil, subprocess, sys, tempfile, time
 
 
 def runners(sandbox):
@@ -28,11 +28,71 @@ def timed(argv, cwd, tries=1):
     return best
 
 
+def media(a, top):
+    """The tree stress and fio on every medium. Rows: name, {medium: value}, unit. All on one file system of the host's, in turns."""
+    sandbox = os.path.realpath(os.path.join(a.build, "sandbox"))
+    base = os.path.join(top, "media")
+    os.makedirs(os.path.join(base, "t"))
+    t = os.path.join(base, "t")
+    ways = {"native": ([], t), "memory": ([sandbox, "--cow-bind", t, "/mnt", "--"], "/mnt"),
+            "self": ([sandbox, "--overlay", "root:memory", "--overlay", "all:self", "--cow-bind", t, "/mnt", "--"], "/mnt"),
+            "dir": ([sandbox, "--overlay", "root:memory", "--overlay", f"all:dir={base}", "--cow-bind", t, "/mnt", "--"], "/mnt"),
+            "bind": ([sandbox, "--bind", t, "/mnt", "--"], "/mnt")}
+    if a.fsstress:
+        work = lambda d: [a.fsstress, "-d", d, "-p", "20", "-n", str(a.operations), "-s", "1"]
+    else:
+        work = lambda d: [shutil.copy(os.path.join(a.build, "fstree"), top), d, "20", str(a.operations)]
+    rows = {}
+
+    def note(row, way, value):
+        if value is not None:
+            old = rows.setdefault(row, {}).get(way)
+            rows[row][way] = value if old is None else min(old, value)
+
+    def empty():
+        for n in os.listdir(t):
+            p = os.path.join(t, n)
+            shutil.rmtree(p) if os.path.isdir(p) and not os.path.islink(p) else os.unlink(p)
+
+    for _ in range(a.runs):
+        for way, (prefix, d) in ways.items():
+            subprocess.run(["sync", "-f", t])
+            note("tree stress, 20 processes", way, timed([*prefix, *work(d)], top))
+            empty()
+            if not shutil.which("fio"):
+                continue
+            for kind in ("write", "read", "randwrite", "randread"):
+                # Seconds a gibibyte, by fio's own clock: the start of the sandbox is another row's.
+                argv = [*prefix, "fio", "--name=x", f"--directory={d}", f"--rw={kind}", "--size=256m", "--output-format=json",
+                        "--bs=" + ("4k" if kind.startswith("rand") else "128k"), "--ioengine=psync", "--randrepeat=1", "--unlink=1"]
+                out = subprocess.run(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                try:
+                    job = json.loads(out.stdout[out.stdout.index("{"):])["jobs"][0]["read" if "read" in kind else "write"]
+                    note(f"fio {kind}, 1 GiB", way, (1 << 30) / job["bw_bytes"])
+                except (ValueError, KeyError, IndexError, ZeroDivisionError):
+                    pass
+                empty()
+    print(f"\nMedia, on {t}: ratios to native\n{'':<30}" + f"{'native':>11}   " + "".join(f"{w:>10}" for w in ways if w != "native"))
+    for row, r in rows.items():
+        base_value = r.get("native")
+        if not base_value:
+            continue
+        print(f"{row:<30}{base_value * 1000:>11.0f} ms" +
+              "".join(f"{r[w] / base_value:>9.2f}x" if w in r else f"{'failed':>10}" for w in ways if w != "native"))
+    r = rows.get("tree stress, 20 processes", {})
+    if "memory" in r and "bind" in r:
+        print(f"the overlay makes the tree stress {r['bind'] / r['memory']:.1f} times faster than the same tree by the gofer" +
+              (f"; self takes {r['self'] / r['memory']:.2f} of memory" if "self" in r else ""))
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default="build")
     p.add_argument("--runs", type=int, default=3)
     p.add_argument("--files", type=int, default=100000, help="files of the tree that find walks")
+    p.add_argument("--operations", type=int, default=2000, help="of each process of the tree stress")
+    p.add_argument("--fsstress", help="run this installed fsstress (LTP, xfstests) instead of our own program")
+    p.add_argument("--only-media", action="store_true", help="only the rows of the overlay's media")
     a = p.parse_args()
     rs = runners(os.path.realpath(os.path.join(a.build, "sandbox")))
     top = tempfile.mkdtemp(prefix="sandbox-bench.", dir="/var/tmp")
@@ -44,6 +104,9 @@ def main():
             result[row, who] = value if old is None else (max if row == "two-processes" else min)(value, old)
 
     try:
+        if a.only_media:
+            media(a, top)
+            return 0
         micro = shutil.copy(os.path.join(a.build, "fsmicro"), top)
         for i in range(20):
             with open(f"{top}/c{i}.c", "w") as f:
@@ -70,6 +133,7 @@ def main():
                 if out.returncode == 0 and out.stdout.strip().isdigit():
                     note(f"find, {a.files} files, warm", who, int(out.stdout) / 1e9)
                 shutil.rmtree(work, ignore_errors=True)
+        media(a, top)
     finally:
         shutil.rmtree(top, ignore_errors=True)
 

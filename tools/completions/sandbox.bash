@@ -6,16 +6,16 @@ _sandbox() {
 	while [ $i -lt "$COMP_CWORD" ]; do
 		w=${COMP_WORDS[i]}
 		case $w in
-		--bind | --ro-bind | --setenv)
+		--bind | --ro-bind | --cow-bind | --setenv)
 			if [ $((COMP_CWORD - i)) -le 2 ]; then
 				[ "$w" = --setenv ] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 				return
 			fi
 			i=$((i + 3)) ;;
-		--root | --overlay | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net)
+		--root | --overlay | --max-disk | --memory | --pids | --cpus | --timeout | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net)
 			if [ $((COMP_CWORD - i)) -le 1 ]; then
 				case $w in
-				--overlay) mapfile -t COMPREPLY < <(compgen -W "root:memory all:memory none" -- "$cur") ;;
+				--overlay) mapfile -t COMPREPLY < <(compgen -W "root:memory root:self root:dir=/ all:memory all:self all:dir=/ none" -- "$cur") ;;
 				--net) mapfile -t COMPREPLY < <(compgen -W "none host" -- "$cur") ;;
 				--root | --chdir | --tmpfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 				--hide) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -29,11 +29,13 @@ _sandbox() {
 		*) break ;;
 		esac
 	done
-	if [ $i -lt "$COMP_CWORD" ]; then
+	if [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = gc ]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+	elif [ $i -lt "$COMP_CWORD" ]; then
 		declare -F _command_offset >/dev/null && _command_offset "$i" || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	elif [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
-			--uid --gid --fakeroot --hostname --net --stats --version --help" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
+			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --stats --version --help" -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 	fi

@@ -95,9 +95,11 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(OVL(inode)), O_RDONLY, &in, &a);
 	if (r)
 		return r;
-	out = filestore_open(id, O_RDWR);
+	out = filestore_open(ovl_store(OVL(inode)), id, O_RDWR);
 	if (out < 0)
 		return out;
+	if (!ovl_quota_room(OVL_SB(inode->sb), (uint64_t)MIN(limit, a.blocks * 512)))
+		return -ENOSPC;
 	/* A whole clone is one call where the file systems can do that. */
 	if (limit >= a.size && !ioctl(out, FICLONE, in))
 		return 0;
@@ -107,6 +109,7 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int64_t limit)
 {
 	struct ovl_inode *o = OVL(inode);
+	struct filestore *fs = ovl_store(o);
 	uint64_t id, dev, ino;
 	int64_t atime, mtime;
 	bool reg = S_ISREG(inode->mode);
@@ -127,16 +130,22 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		return r;
 	if (reg && limit > LONG_COPY && ctx && ctx->may_block)
 		ctx->may_block(ctx);
-	r = reg ? filestore_new(&id, &dev, &ino) : filestore_mkfifo(&id, &dev, &ino);
+	r = ovl_quota_inode(OVL_SB(inode->sb), 1);
 	if (r)
 		return r;
+	r = reg ? filestore_new(fs, &id, &dev, &ino) : filestore_mkfifo(fs, &id, &dev, &ino);
+	if (r) {
+		ovl_quota_inode(OVL_SB(inode->sb), -1);
+		return r;
+	}
 	r = reg ? fill(inode, id, limit) : 0;
 	if (!r) {
 		struct timespec ts[2] = {{atime / 1000000000, atime % 1000000000}, {mtime / 1000000000, mtime % 1000000000}};
-		r = filestore_utimens(id, ts);
+		r = filestore_utimens(fs, id, ts);
 	}
 	if (r) {
-		filestore_free(id);
+		filestore_free(fs, id);
+		ovl_quota_inode(OVL_SB(inode->sb), -1);
 		return r;
 	}
 	atomic_fetch_add(&ovl_copy_ups, 1);
@@ -147,6 +156,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	o->back_ino = ino;
 	hostobj_add(dev, ino, inode);
 	inode->flags |= I_UPPER;
+	ov_set(o, OV_COUNTED);
 	if (reg)
 		inode->flags |= I_LIVE;
 	if (inode->nlink)
@@ -159,6 +169,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		ovl_keep_entry(d, inode);
 	vfs_wrunlock();
 	ovl_fdcache_drop(o);
+	ovl_quota_dirty(o);
 	return 0;
 }
 

@@ -47,9 +47,8 @@ int ovl_prepare(struct dentry *d, bool removing)
 	int r;
 
 	ovl_orphan_sweep(false);
-	filestore_reclaim();
-	if (os->limit)
-		ovl_used(os, false);
+	filestore_reclaim(os->store);
+	ovl_quota_refresh(os, removing);
 	if (!removing)
 		return ovl_keep_room(d->sb); /* a removal makes room, and there is some in reserve */
 	vfs_rdlock();
@@ -296,7 +295,8 @@ int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct 
 	int r;
 
 	ovl_orphan_sweep(false);
-	filestore_reclaim();
+	filestore_reclaim(OVL_SB(dir->sb)->store);
+	ovl_quota_refresh(OVL_SB(dir->sb), false);
 	vfs_wrlock();
 	r = dir->inode->flags & I_DEAD ? -ENOENT : ovl_new_inode(dir->inode, mode, 0, uid, gid, NULL, &o);
 	if (!r)

@@ -116,7 +116,7 @@ int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *host
 	flags &= ~O_TRUNC;
 	for (bool told = false;;) {
 		uint64_t seen = turn();
-		fd = filestore_open(o->id, flags | O_NONBLOCK);
+		fd = filestore_open(ovl_store(o), o->id, flags | O_NONBLOCK);
 		if (fd >= 0)
 			break;
 		if (fd != -ENXIO || acc != O_WRONLY || (flags & O_NONBLOCK))

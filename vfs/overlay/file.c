@@ -94,9 +94,19 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 			return r;
 	}
 	mark_opened(o, d, write);
-	fd = filestore_open(o->id, flags & ~O_NOFOLLOW);
+	if ((flags & O_TRUNC) && ovl_store(o) != filestore_get(0)) {
+		/* ext4 writes a file that was truncated to disk when a descriptor is closed, lest a crash leaves it empty (auto_da_alloc). What is in
+		 * a filestore need not survive one, so the descriptor that is closed is one of ours, while there's nothing to write. */
+		r = filestore_truncate(ovl_store(o), o->id, 0);
+		if (r)
+			return r;
+		flags &= ~O_TRUNC;
+	}
+	fd = filestore_open(ovl_store(o), o->id, flags & ~O_NOFOLLOW);
 	if (fd < 0)
 		return fd;
+	if (write)
+		ovl_quota_dirty(o);
 	*hostfd = fd;
 	return 0;
 }
@@ -130,7 +140,7 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	vfs_rdunlock();
 	if (!live)
 		return 0;
-	r = filestore_stat(o->id, &b);
+	r = filestore_stat(ovl_store(o), o->id, &b);
 	if (r)
 		return r;
 	st->size = b.size;
@@ -167,7 +177,8 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 			return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
 		r = ovl_copy_up(ctx, d, inode, sa->size);
 		if (!r)
-			r = filestore_truncate(o->id, sa->size);
+			r = filestore_truncate(ovl_store(o), o->id, sa->size);
+		ovl_quota_dirty(o);
 		if (r)
 			return r;
 	}
@@ -180,7 +191,7 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 			ts[0] = to_ts(times & SA_ATIME_NOW ? now : sa->atime);
 		if (times & (SA_MTIME | SA_MTIME_NOW))
 			ts[1] = to_ts(times & SA_MTIME_NOW ? now : sa->mtime);
-		r = filestore_utimens(o->id, ts);
+		r = filestore_utimens(ovl_store(o), o->id, ts);
 		if (r)
 			return r;
 	}

@@ -108,11 +108,17 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	uint64_t dev;
 	int r = 0;
 
-	if (os->limit && !S_ISDIR(mode) && atomic_load(&os->used) >= os->limit)
+	if (!S_ISDIR(mode) && !ovl_quota_room(os, 1))
 		return -ENOSPC;
+	r = ovl_quota_inode(os, 1);
+	if (r)
+		return r;
 	o = ovl_inode_new(dir->sb, mode);
-	if (!o)
+	if (!o) {
+		ovl_quota_inode(os, -1);
 		return -ENOMEM;
+	}
+	ov_set(o, OV_COUNTED);
 	i = &o->i;
 	i->ino = vfs_new_ino();
 	i->dev = dir->dev;
@@ -130,9 +136,9 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 		if (!i->link)
 			r = -ENOMEM;
 	} else if (S_ISREG(mode)) {
-		r = filestore_new(&o->id, &dev, &o->back_ino);
+		r = filestore_new(os->store, &o->id, &dev, &o->back_ino);
 	} else if (S_ISFIFO(mode)) {
-		r = filestore_mkfifo(&o->id, &dev, &o->back_ino);
+		r = filestore_mkfifo(os->store, &o->id, &dev, &o->back_ino);
 	}
 	if (r) {
 		iput_locked(i);
@@ -142,10 +148,6 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 		i->flags |= I_UPPER;
 		atomic_fetch_add(&ovl_upper_files, 1);
 		hostobj_add(dev, o->back_ino, i);
-		if (os->limit && S_ISREG(mode)) {
-			TAILQ_INSERT_TAIL(&os->charged, o, charge);
-			ov_set(o, OV_CHARGED);
-		}
 	}
 	*out = o;
 	return 0;
@@ -158,14 +160,13 @@ void ovl_release(struct inode *i)
 	vfs_assert_locked(1);
 	if (ov_is(o, OV_HOSTOBJ))
 		hostobj_del(o->low->dev, o->low->ino);
-	if (ov_is(o, OV_CHARGED))
-		TAILQ_REMOVE(&OVL_SB(i->sb)->charged, o, charge);
+	ovl_quota_release(o);
 	if (o->id) {
-		hostobj_del(filestore_dev(), o->back_ino);
+		hostobj_del(filestore_dev(ovl_store(o)), o->back_ino);
 		if (OVL_SB(i->sb)->kept)
 			ovl_keep_free(o->id);
 		else
-			filestore_free(o->id);
+			filestore_free(ovl_store(o), o->id);
 		atomic_fetch_sub(&ovl_upper_files, 1);
 	}
 	if (S_ISDIR(i->mode))

@@ -23,6 +23,7 @@
 #define BATCH_NS    50000000
 
 static int fd = -1, dirfd = -1; /* the journal and its directory */
+static struct filestore *store;
 static bool on;                 /* recording: set once, before the first call */
 static uint64_t last_jid, root_ino_dev;
 
@@ -330,8 +331,11 @@ int vfs_sync(bool data)
 {
 	if (fd < 0)
 		return 0;
-	if (data && syncfs(vfs_config()->filestore))
-		return -errno;
+	if (data) {
+		int r = filestore_sync(store);
+		if (r)
+			return r;
+	}
 	flush();
 	if (atomic_load(&broken))
 		return -EIO;
@@ -406,9 +410,9 @@ static void free_all(void)
 	pthread_mutex_unlock(&q);
 	if (n && !vfs_sync(false))
 		for (size_t i = 0; i < n; i++)
-			filestore_free(v[i]);
+			filestore_free(store, v[i]);
 	free(v);
-	filestore_reclaim();
+	filestore_reclaim(store);
 }
 
 static void *keeper(void *arg)
@@ -539,7 +543,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			i->dev = vfs_map_dev(o->low->dev);
 	}
 	if (!r && l->back) {
-		r = filestore_ident(l->back, l->mode, &dev, &o->back_ino);
+		r = filestore_ident(store, l->back, l->mode, &dev, &o->back_ino);
 		if (!r) {
 			o->id = l->back;
 			i->flags |= I_UPPER | (reg ? I_LIVE : 0);
@@ -670,6 +674,7 @@ int ovl_keep_replay(struct ovl_sb *os)
 	fd = cfg->keep_journal;
 	dirfd = cfg->keep_dir;
 	os->kept = true;
+	store = os->store;
 	r = model_load(&m, fd, -1);
 	if (r)
 		return r;
@@ -690,7 +695,7 @@ int ovl_keep_replay(struct ovl_sb *os)
 	reserve();
 	compacted = (off_t)(m.n_inodes * 160 + m.n_entries * 48);
 	vfs_reserve_ino(m.max_ino);
-	filestore_reserve(m.max_back);
+	filestore_reserve(store, m.max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
 	if (!m.root)
 		return begin_journal(OVL(os->sb.root->inode));

@@ -16,7 +16,7 @@
 static TAILQ_HEAD(orphans, ovl_inode) orphans = TAILQ_HEAD_INITIALIZER(orphans);
 static atomic_uint n_orphans, n_after_sweep;
 static _Atomic int64_t last_sweep;
-static atomic_flag sweeping = ATOMIC_FLAG_INIT;
+static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
 
 void ovl_orphan_add(struct ovl_inode *o)
 {
@@ -47,6 +47,12 @@ void ovl_orphan_add(struct ovl_inode *o)
 		iget(&o->i);
 	TAILQ_INSERT_TAIL(&orphans, o, orphan);
 	atomic_fetch_add(&n_orphans, 1);
+	vfs_keeper_kick();
+}
+
+unsigned ovl_orphans(void)
+{
+	return atomic_load(&n_orphans);
 }
 
 void ovl_orphan_del(struct ovl_inode *o)
@@ -73,7 +79,8 @@ void ovl_orphan_sweep(bool all)
 			return;
 		n = MIN(n, SWEEP_MIN);
 	}
-	if (atomic_flag_test_and_set(&sweeping))
+	/* Who wants it done for certain waits for who does it. */
+	if (all ? pthread_mutex_lock(&sweeping) : pthread_mutex_trylock(&sweeping))
 		return;
 	while (n) {
 		struct ovl_inode *batch[SWEEP_MIN], *o;
@@ -92,7 +99,7 @@ void ovl_orphan_sweep(bool all)
 			break;
 		n -= k;
 		for (unsigned i = 0; i < k; i++)
-			gone[i] = !filestore_busy(batch[i]->id);
+			gone[i] = !filestore_busy(ovl_store(batch[i]), batch[i]->id);
 		vfs_wrlock();
 		for (unsigned i = 0; i < k; i++) {
 			o = batch[i];
@@ -105,6 +112,6 @@ void ovl_orphan_sweep(bool all)
 	}
 	atomic_store(&n_after_sweep, atomic_load(&n_orphans));
 	atomic_store(&last_sweep, vfs_now());
-	atomic_flag_clear(&sweeping);
-	filestore_reclaim();
+	pthread_mutex_unlock(&sweeping);
+	filestore_reclaim(NULL);
 }

@@ -26,15 +26,24 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+/* quota.c. A limit, for one or more overlays together. */
+struct ovl_quota {
+	uint64_t size, inodes;        /* 0: none */
+	_Atomic uint64_t used, taken; /* bytes known of; bytes that writes were allowed since then */
+	_Atomic uint64_t n;           /* inodes */
+	bool hard;                    /* size is kept by the store's own file system */
+};
+
 struct ovl_sb {
 	struct super sb;
 	uint32_t export;
 	bool has_lower;
 	bool kept; /* its changes go into the journal: keep.c */
-	uint64_t limit; /* bytes, tmpfs only; 0: none */
-	/* With a limit: the regular files that count against it. [W] to change, [R] to go through. */
-	TAILQ_HEAD(, ovl_inode) charged;
-	_Atomic uint64_t used, used_due; /* sum of their blocks; when it's to be counted anew (ns), see ovl_used() */
+	struct filestore *store;
+	struct ovl_quota own;   /* tmpfs */
+	struct ovl_quota *q[2]; /* what counts here; first the nearest */
+	unsigned nq;
+	bool sized; /* one of q limits the size */
 };
 
 struct ovl_xattr {
@@ -73,8 +82,9 @@ struct ovl_fd;
 #define OV_XATTR   8U  /* xattrs holds all of them; the lower's don't count any more */
 #define OV_NOXATTR 16U /* the lower has none */
 #define OV_ORPHAN  32U /* on the orphan list; changed [W] */
-#define OV_CHARGED 128U
-#define OV_NAMED 256U /* directory: the journal has its entry */
+#define OV_COUNTED 64U /* in the inode quotas */
+#define OV_DIRTY   128U /* on quota.c's list */
+#define OV_NAMED   256U /* directory: the journal has its entry */
 
 struct ovl_inode {
 	struct inode i;
@@ -88,7 +98,8 @@ struct ovl_inode {
 		_Atomic(struct ovl_names *) names; /* directory */
 		struct ovl_fd *fd;                 /* regular file: cached descriptor, guarded by fdcache.c's mutex */
 	};
-	TAILQ_ENTRY(ovl_inode) orphan, charge;
+	TAILQ_ENTRY(ovl_inode) orphan, dirty;
+	int64_t charged; /* in 512 bytes: its part of the quotas' used; guarded by quota.c's mutex */
 };
 
 static inline struct ovl_inode *OVL(const struct inode *i)
@@ -103,6 +114,10 @@ static inline const char *ovl_lower(const struct ovl_inode *o)
 static inline struct ovl_sb *OVL_SB(const struct super *sb)
 {
 	return container_of((struct super *)(uintptr_t)sb, struct ovl_sb, sb);
+}
+static inline struct filestore *ovl_store(const struct ovl_inode *o)
+{
+	return OVL_SB(o->i.sb)->store;
 }
 static inline bool ov_is(const struct ovl_inode *o, unsigned bit)
 {
@@ -129,8 +144,6 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 		  struct ovl_inode **out);
 void ovl_pin(struct ovl_inode *o); /* [W] idempotent */
 void ovl_release(struct inode *inode);
-/* Bytes that count against a tmpfs's limit; not older than used_due unless fresh. [U] */
-uint64_t ovl_used(struct ovl_sb *o, bool fresh);
 
 /* lookup.c */
 int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out, int max);
@@ -168,6 +181,22 @@ void ovl_fdcache_drop(struct ovl_inode *o);
 void ovl_orphan_add(struct ovl_inode *o); /* [W] the last name is gone */
 void ovl_orphan_del(struct ovl_inode *o); /* [W] has a name again */
 void ovl_orphan_sweep(bool all);          /* [U] */
+unsigned ovl_orphans(void);
+/* quota.c */
+void ovl_quota_init(struct ovl_sb *os, unsigned store, uint64_t size); /* size: of a tmpfs, 0: none */
+/* One inode more (or, -1, less): 0 or -ENOSPC. */
+int ovl_quota_inode(struct ovl_sb *os, int delta);
+/* Is there room for so many bytes, as far as is known? */
+bool ovl_quota_room(const struct ovl_sb *os, uint64_t bytes);
+/* From now on o may be written to. [U] */
+void ovl_quota_dirty(struct ovl_inode *o);
+void ovl_quota_release(struct ovl_inode *o); /* [W] */
+/* [U] Before a change: counts anew what may have been written to, if that was long ago; and, unless it only removes, looks for what
+ * was deleted and not given back yet if there's no room for more. */
+void ovl_quota_refresh(struct ovl_sb *os, bool removing);
+void ovl_quota_count(struct ovl_sb *os); /* [U] in any case */
+/* How long until the keeper should call ovl_quota_watch() again, in ns; -1: never. */
+int64_t ovl_quota_watch(void);
 /* xattr.c */
 ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t size);
 ssize_t ovl_listxattr(struct inode *inode, char *buf, size_t size);

@@ -2,36 +2,13 @@
 /*
  * super.c - making an overlay or a tmpfs, and df of both.
  *
- * A tmpfs's size limit holds where we are asked: at creating a file. Native writes to a file that is open already are not
- * seen, so they are bounded by the filestore's own limit only; df tells the truth meanwhile.
+ * df tells what there is to be had: of the store's file system, or of the limit where that's less.
  */
 #include "vfs/overlay/overlay.h"
 
 #define OVERLAYFS_MAGIC 0x794c7630
 #define TMPFS_MAGIC_    0x01021994
-#define USED_MAX_AGE    100000000 /* ns; more where counting takes long */
-#define USED_SHARE      50        /* counting may take one part in so many of the time */
-
-uint64_t ovl_used(struct ovl_sb *o, bool fresh)
-{
-	uint64_t now = (uint64_t)vfs_now(), sum = 0;
-	struct ovl_inode *f;
-	struct kstat st;
-
-	if (!o->limit || (!fresh && now < atomic_load(&o->used_due)))
-		return atomic_load(&o->used);
-	/* Some 700 ns a file, under the lock for reading: so only where a limit was set, and the less often the longer it takes. */
-	vfs_rdlock();
-	TAILQ_FOREACH(f, &o->charged, charge)
-	{
-		if ((f->i.flags & I_LIVE) && !filestore_stat(f->id, &st))
-			sum += (uint64_t)st.blocks * 512;
-	}
-	vfs_rdunlock();
-	atomic_store(&o->used, sum);
-	atomic_store(&o->used_due, now + MAX((uint64_t)USED_MAX_AGE, USED_SHARE * ((uint64_t)vfs_now() - now)));
-	return sum;
-}
+#define BLOCK           4096
 
 static int ovl_statfs(struct super *sb, struct statfs *out)
 {
@@ -39,34 +16,43 @@ static int ovl_statfs(struct super *sb, struct statfs *out)
 	struct statfs store;
 	int r;
 
-	ovl_orphan_sweep(true);
-	if (o->has_lower) {
+	if (o->has_lower && (sb->flags & SB_RDONLY)) {
 		r = gofer_statfs(vfs_config()->gofer, o->export, "", out);
-		if (r)
-			return r;
 		out->f_type = OVERLAYFS_MAGIC;
-		return 0;
+		return r;
 	}
-	r = filestore_statfs(&store);
+	ovl_orphan_sweep(true);
+	filestore_reclaim(o->store);
+	ovl_quota_count(o);
+	r = filestore_statfs(o->store, &store);
 	if (r)
 		return r;
+	uint64_t unit = (uint64_t)store.f_bsize;
 	memset(out, 0, sizeof(*out));
-	out->f_type = TMPFS_MAGIC_;
-	out->f_bsize = out->f_frsize = 4096;
+	out->f_type = o->has_lower ? OVERLAYFS_MAGIC : TMPFS_MAGIC_;
+	out->f_bsize = out->f_frsize = BLOCK;
 	out->f_namelen = NAME_MAX;
+	out->f_fsid = store.f_fsid;
+	out->f_blocks = store.f_blocks * unit / BLOCK;
+	out->f_bfree = store.f_bfree * unit / BLOCK;
+	out->f_bavail = store.f_bavail * unit / BLOCK;
 	out->f_files = store.f_files;
 	out->f_ffree = store.f_ffree;
-	if (o->limit) {
-		uint64_t left, used = (ovl_used(o, true) + 4095) / 4096,
-			       avail = (uint64_t)store.f_bavail * (uint64_t)store.f_bsize / 4096;
-		out->f_blocks = o->limit / 4096;
-		left = used < out->f_blocks ? out->f_blocks - used : 0;
-		out->f_bfree = out->f_bavail = MIN(left, avail);
-	} else {
-		uint64_t unit = (uint64_t)store.f_bsize;
-		out->f_blocks = store.f_blocks * unit / 4096;
-		out->f_bfree = store.f_bfree * unit / 4096;
-		out->f_bavail = store.f_bavail * unit / 4096;
+	for (unsigned i = 0; i < o->nq; i++) {
+		const struct ovl_quota *q = o->q[i];
+		uint64_t used = (atomic_load(&q->used) + BLOCK - 1) / BLOCK, n = atomic_load(&q->n), size = q->size / BLOCK;
+		if (size && !q->hard) {
+			uint64_t left = used < size ? size - used : 0;
+			out->f_blocks = MIN(out->f_blocks, size);
+			out->f_bfree = MIN(MIN(out->f_bfree, out->f_bavail), left);
+			out->f_bavail = out->f_bfree;
+		}
+		/* A tmpfs without a limit of its own counts none: 0. */
+		if (q->inodes && (!out->f_files || q->inodes < out->f_files)) {
+			uint64_t left = n < q->inodes ? q->inodes - n : 0;
+			out->f_ffree = out->f_files ? MIN(out->f_ffree, left) : left;
+			out->f_files = q->inodes;
+		}
 	}
 	return 0;
 }
@@ -80,7 +66,6 @@ static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 	if (!o)
 		return NULL;
 	o->sb = (struct super){.ops = &ovl_super_ops, .flags = flags, .dev = vfs_new_dev(), .type = type, .priv = o};
-	TAILQ_INIT(&o->charged);
 	return o;
 }
 
@@ -96,7 +81,7 @@ static int set_root(struct ovl_sb *o, struct inode *root)
 	return 0;
 }
 
-int overlay_new(uint32_t export, uint32_t flags, struct super **out)
+int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **out)
 {
 	struct gattr a;
 	unsigned n = 0;
@@ -111,6 +96,7 @@ int overlay_new(uint32_t export, uint32_t flags, struct super **out)
 		return -ENOMEM;
 	o->export = export;
 	o->has_lower = true;
+	ovl_quota_init(o, store, 0);
 	vfs_wrlock();
 	struct inode *root = ovl_lower_inode(&o->sb, &a, "", 0);
 	vfs_wrunlock();
@@ -130,7 +116,7 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out)
 
 	if (!o)
 		return -ENOMEM;
-	o->limit = size;
+	ovl_quota_init(o, 0, size);
 	root = ovl_inode_new(&o->sb, S_IFDIR | (mode & 07777));
 	if (!root) {
 		free(o);
@@ -155,6 +141,7 @@ void overlay_get_stats(struct vfs_stats *out)
 	out->copy_ups += atomic_load(&ovl_copy_ups);
 	out->copy_up_bytes += atomic_load(&ovl_copy_up_bytes);
 	out->upper_files += atomic_load(&ovl_upper_files);
-	if (!filestore_statfs(&s))
+	/* A tmpfs is all ours; of a disk only a part is, which no one knows without a count of all files. */
+	if (!filestore_statfs(filestore_get(0), &s))
 		out->upper_bytes += (uint64_t)(s.f_blocks - s.f_bfree) * (uint64_t)s.f_bsize;
 }

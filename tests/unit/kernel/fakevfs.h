@@ -123,6 +123,11 @@ FAKE(vfs_chown(C, P, F, uid_t u, gid_t g))
 FAKE(vfs_utimens(C, P, F, const struct timespec t[2]))
 FAKE(vfs_truncate(C, P, int64_t l))
 FAKE(vfs_killpriv(C, F))
+FAKE(vfs_may_grow(int fd, int64_t off, uint64_t n))
+bool vfs_space_take(uint64_t n)
+{
+	return true;
+}
 FAKE_SIZED(vfs_getxattr(C, P, F, N, void *b, size_t s))
 FAKE_SIZED(vfs_listxattr(C, P, F, char *b, size_t s))
 FAKE(vfs_setxattr(C, P, F, N, const void *v, size_t s, int fl))

@@ -101,7 +101,7 @@ static void start_base(void)
 }
 static void mount_it(void)
 {
-	cr_assert_eq(overlay_new(0, 0, &sb), 0);
+	cr_assert_eq(overlay_new(0, 0, 0, &sb), 0);
 	root = sb->root;
 }
 static int rm(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -735,7 +735,7 @@ Test(overlay, memory_stays_flat)
 	long before = rss();
 	cycles(20000, 220000);
 	cr_expect(!MEASURED || rss() - before < 4096, "%ld KiB more", rss() - before);
-	cr_expect_eq(filestore_statfs(&sf), 0);
+	cr_expect_eq(filestore_statfs(filestore_get(0), &sf), 0);
 	struct vfs_stats st = {0};
 	overlay_get_stats(&st);
 	cr_expect_leq(st.upper_files, 256);

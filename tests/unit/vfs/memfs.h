@@ -280,7 +280,7 @@ static int mem_super(uint32_t flags, const struct lnode *low, uint32_t mode, str
 	*out = sb;
 	return 0;
 }
-int overlay_new(uint32_t export, uint32_t flags, struct super **out)
+int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **out)
 {
 	return mem_super(flags, &root_node, 0755, out);
 }
