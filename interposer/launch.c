@@ -38,14 +38,6 @@
 /* One for each worker that is likely to wait for the gofer at a time, and one to watch. */
 #define GOFER_CONNECTIONS 4
 #define MAX_EXPORTS       200
-/* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
- * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
-#define KUID_BASE 0x60000000U
-
-uid_t launch_kuid(void)
-{
-	return KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
-}
 
 static void write_file(const char *path, const char *text)
 {

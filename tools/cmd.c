@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd.c - finding a subcommand, and what several of them need.
+ * cmd.c - what several subcommands need.
  */
 #include "tools/cmd.h"
 
@@ -12,24 +12,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-
-static const struct command commands[] = {
-    {"ls", "sandbox ls", cmd_ls},
-    {"diff", "sandbox diff [-u] [--stat] [--json] NAME [PATH...]", cmd_diff},
-    {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", cmd_commit},
-    {"discard", "sandbox discard NAME...", cmd_discard},
-    {"export", "sandbox export NAME [FILE]", cmd_export},
-    {"import", "sandbox import [--root DIR] NAME FILE", cmd_import},
-    {"gc", "sandbox gc [PATH...]", cmd_gc},
-};
-
-const struct command *command_find(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
-	return NULL;
-}
 
 void open_layer_or_die(struct layer *l, const char *name, unsigned flags)
 {

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# timeout: 400
 # keep.sh - named sandboxes: changes outlive the run, one run at a time, and SIGKILL loses nothing that was told.
 . "${LIB:-$(dirname "$0")/lib.sh}"
 need python3
@@ -113,7 +114,7 @@ elif sys.argv[3] == "state":
               "different", [(p, want[p], real[p]) for p in want if p in real and want[p] != real[p]][:5])
         sys.exit(1)
 PY
-rounds=20
+rounds=100
 [ -z "${FULL:-}" ] || rounds=1000
 mkdir w
 for i in $(seq $rounds); do

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_import.c - sandbox import: makes a kept layer of a layer tar (plain or compressed), by a model that is built beside the host's root.
+ * import.c - sandbox import: makes a kept layer of a layer tar (plain or compressed), by a model that is built beside the host's root.
  */
-#include "tools/cmd.h"
+#include "tools/tar/tar.h"
 
 #include "base/log.h"
 
@@ -413,7 +413,7 @@ static int take_all(struct import *x, const char *file)
 	return 0;
 }
 
-int cmd_import(int argc, char **argv)
+int tar_import(int argc, char **argv)
 {
 	static const struct option options[] = {{"root", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
 	struct import x = {.l = LAYER_INIT, .next_ino = UINT64_C(1) << 32};
@@ -427,7 +427,7 @@ int cmd_import(int argc, char **argv)
 		root = optarg;
 	}
 	if (argc - optind != 2)
-		die("usage: %s", command_find("import")->usage);
+		die("usage: %s", "sandbox import [--root DIR] NAME FILE");
 	create_layer_or_die(&x.l, argv[optind], root, false, true);
 	x.rootfd = open_root(&x.l);
 	x.a = archive_read_new();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_export.c - sandbox export: a kept layer as a layer tar of the OCI image format: changed objects, ".wh.NAME" for a removed one,
+ * export.c - sandbox export: a kept layer as a layer tar of the OCI image format: changed objects, ".wh.NAME" for a removed one,
  * ".wh..wh..opq" in a directory that hides the lower's. What only moved is written whole, as the format has no moves.
  */
-#include "tools/cmd.h"
+#include "tools/tar/tar.h"
 
 #include "base/log.h"
 
@@ -306,7 +306,7 @@ static int count(void *arg, const struct change *c)
 	return 0;
 }
 
-int cmd_export(int argc, char **argv)
+int tar_export(int argc, char **argv)
 {
 	AUTO_LAYER struct layer l = LAYER_INIT;
 	AUTO_MODEL struct model m = {0};
@@ -315,7 +315,7 @@ int cmd_export(int argc, char **argv)
 	int r = 0;
 
 	if (argc < 2 || argc > 3 || argv[1][0] == '-')
-		die("usage: %s", command_find("export")->usage);
+		die("usage: %s", "sandbox export NAME [FILE]");
 	if (!file && isatty(1))
 		die("export: standard output is a terminal: name a file");
 	open_layer_or_die(&l, argv[1], 0);
