@@ -102,8 +102,8 @@ static char *make_group(const char *controller, const char *enable, const char *
 }
 
 /* In version 2, then 1. files: name and text of each, in both. */
-static bool try_group(struct limits *l, const char *name, const char *enable, const char *file2, const char *text2, const char *file1,
-		      const char *text1)
+static bool try_group(struct limits *l, const char *name, const char *enable, const char *file2, const char *text2,
+		      const char *file1, const char *text1)
 {
 	char *dir = make_group(NULL, enable, file2);
 	bool ok = dir && put(dir, file2, text2);
@@ -199,7 +199,8 @@ void limits_print(const struct launch_options *opt, const struct limits *l)
 	static const char *const pids[] = {"none", "control group", "RLIMIT_NPROC"};
 	static const char *const cpus[] = {"none", "control group", "affinity"};
 	if (opt->memory || opt->pids || opt->milli_cpus)
-		log_msg("limits: memory by %s, processes by %s, processors by %s", memory[l->memory], pids[l->pids], cpus[l->cpus]);
+		log_msg("limits: memory by %s, processes by %s, processors by %s", memory[l->memory], pids[l->pids],
+			cpus[l->cpus]);
 }
 
 /* Resident pages that are a process's own. */

@@ -10,9 +10,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -40,12 +42,15 @@ static void empty(int dirfd)
 	while ((e = readdir(d)))
 		if (strspn(e->d_name, "0123456789") == strlen(e->d_name))
 			unlinkat(dirfd, e->d_name, 0);
+		else if (is_store(e->d_name)) /* see mkdir_apart() */
+			unlinkat(dirfd, e->d_name, AT_REMOVEDIR);
 	closedir(d);
 }
 
 static bool ours_to_remove(const struct stat *st)
 {
-	return S_ISDIR(st->st_mode) && (st->st_uid == geteuid() || (!geteuid() && st->st_uid >= HOST_FIRST && st->st_uid <= HOST_LAST));
+	return S_ISDIR(st->st_mode) &&
+	       (st->st_uid == geteuid() || (!geteuid() && st->st_uid >= HOST_FIRST && st->st_uid <= HOST_LAST));
 }
 
 /* 1: removed; 0: it lives or isn't ours; -errno. */
@@ -109,18 +114,49 @@ void media_give_up(void)
 		media_remove(mine);
 }
 
+static char *new_name(const char *dir)
+{
+	uint64_t id;
+
+	if (getrandom(&id, sizeof id, 0) != sizeof id)
+		die("no random numbers: %s", strerror(errno));
+	return xasprintf("%s/" GOFER_STORE_PREFIX "%016lx", dir, (unsigned long)id);
+}
+
+/*
+ * mkdir(2). ext4 puts a directory's files into the block group of the directory, and that near its parent's, where those of the sandboxes before were:
+ * and it passes over each inode that was freed in the last minutes, one by one, whenever it makes a file (recently_deleted() in fs/ext4/ialloc.c).
+ * What is made below a "top directory" goes to a group that the hash of its name says.
+ */
+static int mkdir_apart(const char *dir, const char *path)
+{
+	AUTO_FREE char *top = new_name(dir);
+	const char *name = strrchr(path, '/') + 1;
+	int flags = 0;
+
+	if (mkdir(top, 0700))
+		return -1;
+	AUTO_CLOSE int fd = open(top, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) || (flags |= FS_TOPDIR_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags)) ||
+	    mkdirat(fd, name, 0700) || renameat(fd, name, AT_FDCWD, path)) {
+		if (fd >= 0)
+			unlinkat(fd, name, AT_REMOVEDIR);
+		rmdir(top);
+		return mkdir(path, 0700);
+	}
+	rmdir(top);
+	return 0;
+}
+
 /* Makes and locks one in dir. */
 static void make_store(const char *dir, struct media_store *s)
 {
-	uint64_t id;
 	struct stat st;
 
 	media_collect(dir, false);
 	for (;;) {
-		if (getrandom(&id, sizeof id, 0) != sizeof id)
-			die("no random numbers: %s", strerror(errno));
-		AUTO_FREE char *path = xasprintf("%s/" GOFER_STORE_PREFIX "%016lx", dir, (unsigned long)id);
-		if (mkdir(path, 0700)) {
+		AUTO_FREE char *path = new_name(dir);
+		if (mkdir_apart(dir, path)) {
 			if (errno == EEXIST)
 				continue;
 			die("can't make a filestore in %s: %s%s", dir, strerror(errno),
@@ -151,7 +187,8 @@ static char *parent_of(const char *path)
 }
 
 /* quota: 1 of the root's, 2 of all. lower: host path. The number for vfs_mount_*(). */
-static int choose(const struct launch_options *opt, struct media *m, const struct launch_medium *medium, unsigned quota, const char *lower)
+static int choose(const struct launch_options *opt, struct media *m, const struct launch_medium *medium, unsigned quota,
+		  const char *lower)
 {
 	const bool limited = medium->size || medium->inodes || opt->max_disk;
 	AUTO_FREE char *parent = NULL;
@@ -169,7 +206,8 @@ static int choose(const struct launch_options *opt, struct media *m, const struc
 	m->quotas[quota].size = medium->size;
 	m->quotas[quota].inodes = medium->inodes;
 	if (medium->kind == MEDIUM_MEMORY) {
-		s->tmpfs_size = medium->size && opt->max_disk ? MIN(medium->size, opt->max_disk) : MAX(medium->size, opt->max_disk);
+		s->tmpfs_size =
+		    medium->size && opt->max_disk ? MIN(medium->size, opt->max_disk) : MAX(medium->size, opt->max_disk);
 		m->quotas[quota].hard = true;
 	} else {
 		parent = medium->kind == MEDIUM_DIR ? xstrdup(medium->dir) : parent_of(lower);

@@ -13,9 +13,9 @@
 #include "vfs/vfs.h"
 
 struct media_store {
-	char *path; /* of the store; NULL: a tmpfs */
-	int lock;   /* the directory's descriptor that holds the lock */
-	int tree;   /* a detached mount whose root is the directory: what the supervisor gets */
+	char *path;          /* of the store; NULL: a tmpfs */
+	int lock;            /* the directory's descriptor that holds the lock */
+	int tree;            /* a detached mount whose root is the directory: what the supervisor gets */
 	uint64_t tmpfs_size; /* 0: the default */
 	unsigned quota;
 	bool kept;  /* a kept layer's: neither made nor removed here */
@@ -24,9 +24,9 @@ struct media {
 	struct media_store stores[VFS_STORES];
 	unsigned n;
 	struct vfs_quota quotas[VFS_QUOTAS];
-	int root;    /* for vfs_mount_root() */
+	int root;     /* for vfs_mount_root() */
 	bool watched; /* a limit that no file system keeps: what vfs_space_watched() will say */
-	int *binds;  /* for vfs_mount_bind(), one for each of the options' mounts */
+	int *binds;   /* for vfs_mount_bind(), one for each of the options' mounts */
 };
 
 /* Plans, and makes the directories with their locks; from then on a die() of this process removes them. Dies with a message. */

@@ -16,6 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
+#define SMALL 16384 /* bytes: such a file without holes is copied by one read and write */
+
 static int64_t ns(const struct timespec *t)
 {
 	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
@@ -59,15 +61,28 @@ int commit_remove(int dirfd, const char *name)
 
 static int copy_data(struct commit *c, int in, int out)
 {
-	off_t off = 0, end, size = lseek(in, 0, SEEK_END);
+	static bool no_clone;
+	off_t off = 0, end, size;
 	AUTO_FREE char *buf = NULL;
+	struct stat st;
 
-	if (size < 0 || ftruncate(out, size))
+	if (fstat(in, &st))
 		return -errno;
-	if (size && !ioctl(out, FICLONE, in)) {
+	size = st.st_size;
+	if (size <= SMALL && st.st_blocks * 512 >= size) {
+		char small[SMALL];
+		ssize_t n = pread(in, small, sizeof(small), 0);
+		c->done += (uint64_t)MAX(n, 0);
+		progress("commit", c->done, c->total);
+		return n < 0 ? -errno : n ? journal_write(out, small, (size_t)n, 0) : 0;
+	}
+	if (ftruncate(out, size))
+		return -errno;
+	if (!no_clone && !ioctl(out, FICLONE, in)) {
 		c->done += (uint64_t)size;
 		return 0;
 	}
+	no_clone = true;
 	while (off < size && (off = lseek(in, off, SEEK_DATA)) >= 0) {
 		end = lseek(in, off, SEEK_HOLE);
 		if (end < 0)

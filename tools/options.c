@@ -86,7 +86,7 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
-				"                         WHAT: root, or all (binds too); MEDIUM: memory (default),\n"
+				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
 				"                         dir=PATH or self; or just: none\n"
 				"  --bind SRC DST         host SRC at DST, read-write: changes reach the host\n"
 				"  --ro-bind, --cow-bind SRC DST  the same read-only, or copy-on-write\n"
@@ -101,7 +101,7 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats                counters on stderr at the end\n"
-				"Exit status: the command's; 128+n for signal n; 124 timeout; 125 sandbox failed,\n"
+				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
 /* A NULL terminated vector of owned strings. */

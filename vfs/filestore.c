@@ -18,7 +18,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define POOL_MAX 1024
+/* On disk more, since ext4 makes a file slowly while files were removed in the last five seconds (recently_deleted() in fs/ext4/ialloc.c). */
+#define POOL_MAX      1024
+#define POOL_MAX_DISK 32768
+#define POOL_READY    256 /* on disk, made ahead by the keeper */
 
 struct spare {
 	uint64_t id, ino;
@@ -28,8 +31,8 @@ struct filestore {
 	pthread_mutex_t probe;
 	pthread_mutex_t reclaim; /* held by who empties freed files; before the others */
 	pthread_mutex_t lock; /* innermost: guards all below */
-	struct spare pool[POOL_MAX];
-	unsigned n_pool;
+	struct spare *pool;
+	unsigned n_pool, cap_pool;
 	uint64_t last_id;
 	_Atomic uint64_t dev;
 	/* Freed and not yet looked at. */
@@ -87,6 +90,49 @@ static int make(struct filestore *fs, mode_t type, struct spare *out)
 	return 0;
 }
 
+static unsigned pool_max(const struct filestore *fs)
+{
+	return fs == stores ? POOL_MAX : POOL_MAX_DISK;
+}
+
+/* Under the lock. */
+static bool pool_add(struct filestore *fs, struct spare s)
+{
+	if (fs->n_pool >= pool_max(fs))
+		return false;
+	if (fs->n_pool == fs->cap_pool) {
+		unsigned cap = fs->cap_pool ? 2 * fs->cap_pool : 256;
+		struct spare *v = reallocarray(fs->pool, cap, sizeof(*v));
+		if (!v)
+			return false;
+		fs->pool = v;
+		fs->cap_pool = cap;
+	}
+	fs->pool[fs->n_pool++] = s;
+	return true;
+}
+
+void filestore_refill(void)
+{
+	for (size_t i = 1; i < ARRAY_SIZE(stores); i++) {
+		struct filestore *fs = &stores[i];
+		for (struct spare s;;) {
+			pthread_mutex_lock(&fs->lock);
+			bool want = fs->last_id && fs->n_pool < POOL_READY;
+			pthread_mutex_unlock(&fs->lock);
+			if (!want || make(fs, S_IFREG, &s))
+				break;
+			pthread_mutex_lock(&fs->lock);
+			want = pool_add(fs, s);
+			pthread_mutex_unlock(&fs->lock);
+			if (!want) {
+				unlinkat(dir_of(fs), fname(s.id).s, 0);
+				break;
+			}
+		}
+	}
+}
+
 int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino)
 {
 	struct spare s = {0};
@@ -94,7 +140,10 @@ int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64
 	pthread_mutex_lock(&fs->lock);
 	if (fs->n_pool)
 		s = fs->pool[--fs->n_pool];
+	bool low = fs != stores && fs->n_pool < POOL_READY / 2;
 	pthread_mutex_unlock(&fs->lock);
+	if (low)
+		vfs_keeper_kick();
 	if (!s.id) {
 		int r = make(fs, S_IFREG, &s);
 		if (r)
@@ -290,9 +339,7 @@ static void recycle(struct filestore *fs, uint64_t id, bool want)
 		if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && !held(fd) && (!st.st_blocks || st.st_size) &&
 		    (!st.st_size || !ftruncate(fd, 0))) {
 			pthread_mutex_lock(&fs->lock);
-			want = fs->n_pool < POOL_MAX;
-			if (want)
-				fs->pool[fs->n_pool++] = (struct spare){id, st.st_ino};
+			want = pool_add(fs, (struct spare){id, st.st_ino});
 			pthread_mutex_unlock(&fs->lock);
 			if (want)
 				return;
@@ -314,7 +361,7 @@ void filestore_reclaim(struct filestore *fs)
 		uint64_t batch[64];
 		size_t n = 0;
 		pthread_mutex_lock(&fs->lock);
-		bool want = fs->n_pool < POOL_MAX;
+		bool want = fs->n_pool < pool_max(fs);
 		while (n < ARRAY_SIZE(batch) && fs->n_freed)
 			batch[n++] = fs->freed[--fs->n_freed];
 		if (!fs->n_freed && fs->cap_freed > 4096) {

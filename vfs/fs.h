@@ -249,6 +249,8 @@ bool filestore_busy(struct filestore *fs, uint64_t id);
 bool filestore_written(struct filestore *fs, uint64_t id);
 /* Not under the lock: gives space of freed files back and readies them for reuse. Cheap when there is nothing to do. NULL: all. */
 void filestore_reclaim(struct filestore *fs);
+/* By the keeper: makes files ahead, in stores that are in use. */
+void filestore_refill(void);
 int filestore_statfs(struct filestore *fs, struct statfs *out);
 /* vfs/keeper.c: there is something to tidy up. Any lock may be held. */
 void vfs_keeper_kick(void);

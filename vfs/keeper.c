@@ -43,6 +43,7 @@ _Noreturn void vfs_keeper(void)
 	for (;;) {
 		unsigned n = ovl_orphans();
 		filestore_reclaim(NULL);
+		filestore_refill();
 		if (n)
 			ovl_orphan_sweep(true);
 		int64_t watch = ovl_quota_watch();
@@ -59,6 +60,7 @@ _Noreturn void vfs_keeper(void)
 			atomic_store(&asleep, false);
 			pthread_mutex_unlock(&mutex);
 			turn = FIRST_NS;
+			filestore_refill();
 		} else if (n) {
 			turn = ovl_orphans() < n ? FIRST_NS : MIN(2 * turn, LAST_NS);
 		}

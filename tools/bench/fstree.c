@@ -138,9 +138,14 @@ static int rm(const char *path, const struct stat *st, int type, struct FTW *ftw
 	return ftw->level ? remove(path) : 0;
 }
 
+static unsigned number(const char *s)
+{
+	return (unsigned)strtoul(s, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned procs = argc > 2 ? (unsigned)atoi(argv[2]) : 20, ops = argc > 3 ? (unsigned)atoi(argv[3]) : 2000;
+	unsigned procs = argc > 2 ? number(argv[2]) : 20, ops = argc > 3 ? number(argv[3]) : 2000;
 	struct timespec t0, t1;
 	char name[64];
 	int bad = 0, status;

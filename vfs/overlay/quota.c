@@ -16,9 +16,9 @@
 #define MAX_AGE  100000000 /* ns, of what creating a file goes by; more where counting takes long */
 #define SHARE    50        /* counting may take one part in so many of the time */
 #define SLACK    (16U << 20)
-#define PRUNE    64                    /* files that the keeper looks at in a turn */
-#define SPEED    2                     /* bytes a ns: no memory is filled faster */
-#define WATCH_NS INT64_C(20000000)     /* shortest and longest interval of the keeper */
+#define PRUNE    64                /* files that the keeper looks at in a turn */
+#define SPEED    2                 /* bytes a ns: no memory is filled faster */
+#define WATCH_NS INT64_C(20000000) /* shortest and longest interval of the keeper */
 #define IDLE_NS  INT64_C(2000000000)
 
 static struct ovl_quota quotas[VFS_QUOTAS];
