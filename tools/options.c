@@ -83,7 +83,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
+				"       sandbox ls | diff | commit | discard | export | import | gc   man sandbox-ls\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -96,8 +96,9 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --setenv K V, --unsetenv K, --clearenv  change the environment\n"
 				"  --uid N, --gid N       user and group id inside\n"
 				"  --fakeroot             be uid 0 and gid 0 inside, for an ordinary user\n"
-				"  --hostname H           host name inside (default \"sandbox\")\n"
-				"  --net MODE             none (default: loopback only) or host\n"
+				"  --hostname H, --net none|host  host name; network (default: loopback only)\n"
+				"  --name NAME            keep the changes, and go on from those kept before\n"
+				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats                counters on stderr at the end\n"

@@ -218,6 +218,9 @@ void ovl_keep_left(struct dentry *dir, const char *name, size_t len, bool whiteo
 void ovl_keep_free(uint64_t id);
 int ovl_keep_room(const struct super *sb); /* [U] 0, or why nothing can be recorded: -ENOSPC, -EIO */
 int ovl_keep_replay(struct ovl_sb *os);
+/* keep_build.c */
+struct model;
+int ovl_keep_build(struct ovl_sb *os, const struct model *m);
 /* xattr.c. [W] Makes blob (jxattr_next()) the inode's attributes; and back, malloc'ed. */
 int ovl_xattrs_load(struct ovl_inode *o, const uint8_t *blob, size_t len);
 int ovl_xattrs_save(const struct ovl_inode *o, uint8_t **blob, uint32_t *len);
