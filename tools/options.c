@@ -83,7 +83,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox ls | diff | commit | discard | export | import | gc   man sandbox-ls\n"
+				"       sandbox ls|diff|commit|discard|export|import|gc ...   man sandbox-ls\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
