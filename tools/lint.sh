@@ -29,7 +29,7 @@ layer "$(list '^gofer/')" 'base/|gofer/'
 layer "$(list '^gofer/server|^gofer/main')" 'base/|gofer/(wire|gofer|server|proto|attr)'
 layer "$(list '^gofer/client')" 'base/|gofer/(wire|client|proto|attr|gofer\.h)'
 layer "$(list '^vfs/' '^vfs/(goferfs|overlay/)')" 'base/|vfs/'
-layer "$(list '^vfs/(goferfs|overlay/)')" 'base/|vfs/|layer/(journal|model)\.h|gofer/client\.h|gofer/gofer\.h'
+layer "$(list '^vfs/(goferfs|overlay/)')" 'base/|vfs/|layer/|gofer/client\.h|gofer/gofer\.h'
 layer "$(list '^kernel/')" 'base/|vfs/vfs\.h|kernel/|syscall_names'
 layer "$(list '^interposer/' '^interposer/(stub/|launch|media|confine|setup|supervisor|gofer)')" 'base/|kernel/|vfs/vfs\.h|interposer/|filter_bpf'
 # Start-up is where all the parts are put together.

@@ -188,6 +188,11 @@ void filestore_reserve(struct filestore *fs, uint64_t last_id)
 	pthread_mutex_unlock(&fs->lock);
 }
 
+int filestore_dir(const struct filestore *fs)
+{
+	return dir_of(fs);
+}
+
 int filestore_sync(const struct filestore *fs)
 {
 	return syncfs(dir_of(fs)) ? -errno : 0;

@@ -242,6 +242,7 @@ int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size);
 /* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
 int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
 void filestore_reserve(struct filestore *fs, uint64_t last_id); /* ids up to this one are taken */
+int filestore_dir(const struct filestore *fs); /* its directory: not to be closed */
 int filestore_sync(const struct filestore *fs); /* data of all files to the disk */
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
 bool filestore_busy(struct filestore *fs, uint64_t id);

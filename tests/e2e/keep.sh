@@ -132,4 +132,21 @@ for i in $(seq $rounds); do
 	}
 	"$SANDBOX" discard $n || fail "discard after SIGKILL"
 done
+# A long run writes its journal anew now and then, and goes on from that.
+cat >long.py <<'PY'
+import os
+os.mkdir("d")
+for k in range(45000):
+    f = "d/f%d" % (k % 50)
+    fd = os.open(f, os.O_CREAT | os.O_WRONLY); os.write(fd, b"%08d" % k); os.close(fd)
+    os.chmod(f, 0o600 + k % 8); os.rename(f, f + "x")
+    if k % 3: os.unlink(f + "x")
+    else: os.rename(f + "x", f)
+PY
+show='cd d && for f in $(ls); do echo "$f $(stat -c %a "$f") $(cat "$f")"; done'
+one=$("$SANDBOX" --name $n --chdir "$PWD/w" -- sh -c "python3 ../long.py && $show")
+[ "$(id -u)" = 0 ] && journal=/var/lib/sandbox/$n/data/journal || journal=$XDG_STATE_HOME/sandbox/$n/data/journal
+[ "$(stat -c %s $journal)" -lt 17000000 ] || fail "the journal has $(stat -c %s $journal) bytes"
+two=$("$SANDBOX" --name $n --chdir "$PWD/w" -- sh -c "$show")
+[ -n "$one" ] && [ "$one" = "$two" ] || fail "after compaction: $one / $two"
 finish

@@ -13,9 +13,10 @@
 #include "vfs/overlay/overlay.h"
 
 #include "base/log.h"
-#include "layer/model.h"
+#include "layer/layer.h"
 
 #include <linux/falloc.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define AHEAD       (1 << 20)  /* bytes of the journal that have space on the disk before they're needed */
@@ -361,7 +362,8 @@ static int rewrite(const struct model *m, int *out, off_t *size)
 
 static int put_in_place(int new, off_t size)
 {
-	if (fdatasync(new) || renameat2(dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) || dup3(new, fd, O_CLOEXEC) < 0)
+	/* glibc makes a renameat(2) of one without flags, which the supervisor's filter doesn't know. */
+	if (fdatasync(new) || syscall(SYS_renameat2, dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) || dup3(new, fd, O_CLOEXEC) < 0)
 		return -errno;
 	end = allocated = size;
 	return 0;
@@ -500,6 +502,9 @@ int ovl_keep_replay(struct ovl_sb *os)
 	vfs_reserve_ino(m.max_ino);
 	filestore_reserve(store, m.max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
+	r = layer_sweep_store(filestore_dir(store), &m);
+	if (r)
+		return r;
 	if (!m.root)
 		return begin_journal(OVL(os->sb.root->inode));
 	r = ovl_keep_build(os, &m);
