@@ -74,8 +74,9 @@ static void put_str(struct jbuf *b, const char *s, size_t len)
 
 static void put_stamp(struct jbuf *b, const struct jstamp *s)
 {
-	const uint64_t v[] = {s->dev,		  s->ino,	      (uint64_t)s->size, (uint64_t)s->mtime,
-			      (uint64_t)s->ctime, (uint64_t)s->btime, (uint64_t)s->seen};
+	const uint64_t v[] = {
+	    s->dev,           s->ino, (uint64_t)s->size, (uint64_t)s->mtime, (uint64_t)s->ctime, (uint64_t)s->btime,
+	    (uint64_t)s->seen};
 	const uint32_t w[] = {s->mode, s->uid, s->gid, s->nlink};
 
 	put(b, v, sizeof(v));
@@ -224,8 +225,8 @@ static void get_stamp(struct in *i, struct jstamp *s)
 
 	get(i, v, sizeof(v));
 	get(i, w, sizeof(w));
-	*s = (struct jstamp){v[0],	    v[1],	(int64_t)v[2], (int64_t)v[3], (int64_t)v[4], (int64_t)v[5],
-			     (int64_t)v[6], w[0],	w[1],	       w[2],	      w[3]};
+	*s = (struct jstamp){v[0],          v[1], (int64_t)v[2], (int64_t)v[3], (int64_t)v[4], (int64_t)v[5],
+			     (int64_t)v[6], w[0], w[1],          w[2],          w[3]};
 }
 
 static bool good_name(const char *s, size_t len)
@@ -322,7 +323,8 @@ static int read_entry(struct in *in, const struct journal_ops *ops, void *arg)
 		get_stamp(in, &e.stamp);
 	if (flags & JE_WAS)
 		get(in, &e.was, sizeof(e.was));
-	if (in->fail || !good_name(e.name, e.len) || !e.parent || (e.child && (flags & JE_WHITEOUT)) || e.child == JOURNAL_ROOT)
+	if (in->fail || !good_name(e.name, e.len) || !e.parent || (e.child && (flags & JE_WHITEOUT)) ||
+	    e.child == JOURNAL_ROOT)
 		return -EBADMSG;
 	return ops->entry ? ops->entry(arg, &e) : 0;
 }

@@ -30,8 +30,8 @@ struct jstamp {
 #define JI_CLEAN 8U  /* nothing but its place in the tree is known to matter: an unchanged parent */
 #define JI_STAMP 16U /* with JI_LOW: stamp. Without, an earlier record's still counts */
 struct jinode {
-	uint64_t id;  /* never reused within a layer */
-	uint64_t ino; /* number that programs see */
+	uint64_t id;   /* never reused within a layer */
+	uint64_t ino;  /* number that programs see */
 	uint64_t back; /* backing file in the store, or 0 */
 	uint64_t rdev;
 	uint32_t flags, mode, uid, gid, nlink;

@@ -103,7 +103,8 @@ static char *get_value(const char *s)
 
 	for (; out && *s; s++) {
 		unsigned v;
-		if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]) && sscanf(s + 1, "%2x", &v) == 1 && v) {
+		if (*s == '%' && isxdigit((unsigned char)s[1]) && isxdigit((unsigned char)s[2]) &&
+		    sscanf(s + 1, "%2x", &v) == 1 && v) {
 			*o++ = (char)v;
 			s += 2;
 		} else {
@@ -128,7 +129,9 @@ static int write_meta_at(int dirfd, const struct layer_meta *m)
 	}
 	fprintf(f, "version=1\n");
 	put_value(f, "root", m->root);
-	fprintf(f, "root_dev=%" PRIu64 "\nroot_ino=%" PRIu64 "\nfakeroot=%d\nhost_uid=%u\nhost_gid=%u\nkuid=%u\ncreated=%" PRId64 "\n",
+	fprintf(f,
+		"root_dev=%" PRIu64 "\nroot_ino=%" PRIu64
+		"\nfakeroot=%d\nhost_uid=%u\nhost_gid=%u\nkuid=%u\ncreated=%" PRId64 "\n",
 		m->root_dev, m->root_ino, m->fakeroot, m->host_uid, m->host_gid, m->kuid, m->created);
 	if (m->command)
 		put_value(f, "command", m->command);

@@ -16,14 +16,14 @@
 #include "layer/model.h"
 
 struct layer_meta {
-	char *root;	  /* host directory that is the lower */
+	char *root; /* host directory that is the lower */
 	uint64_t root_dev, root_ino;
-	bool fakeroot;	  /* files of host_uid and host_gid showed as 0 */
+	bool fakeroot; /* files of host_uid and host_gid showed as 0 */
 	uid_t host_uid;
 	gid_t host_gid;
-	uint32_t kuid;	  /* kernel uid of the supervisor, or 0: the caller's own */
-	int64_t created;  /* s */
-	char *command;	  /* the last one, for ls; may be NULL */
+	uint32_t kuid;   /* kernel uid of the supervisor, or 0: the caller's own */
+	int64_t created; /* s */
+	char *command;   /* the last one, for ls; may be NULL */
 };
 
 struct layer {

@@ -16,28 +16,28 @@ static uint32_t hash_name(const struct layer_inode *dir, const char *name, size_
 	return crc32c(hash_id(dir->id), name, len);
 }
 
-#define GROW(table, cap, n, type, hash_of)                                        \
-	({                                                                        \
-		bool ok_ = true;                                                  \
-		if ((n) >= (cap)) {                                               \
-			size_t c_ = (cap) ? 2 * (cap) : 256;                      \
-			type **t_ = calloc(c_, sizeof(*t_));                      \
-			ok_ = t_;                                                 \
-			for (size_t i_ = 0; t_ && i_ < (cap); i_++) {             \
+#define GROW(table, cap, n, type, hash_of)                                             \
+	({                                                                             \
+		bool ok_ = true;                                                       \
+		if ((n) >= (cap)) {                                                    \
+			size_t c_ = (cap) ? 2 * (cap) : 256;                           \
+			type **t_ = calloc(c_, sizeof(*t_));                           \
+			ok_ = t_;                                                      \
+			for (size_t i_ = 0; t_ && i_ < (cap); i_++) {                  \
 				for (type *e_ = (table)[i_], *next_; e_; e_ = next_) { \
-					next_ = e_->hnext;                        \
-					type **b_ = &t_[(hash_of) & (c_ - 1)];    \
-					e_->hnext = *b_;                          \
-					*b_ = e_;                                 \
-				}                                                 \
-			}                                                         \
-			if (t_) {                                                 \
-				free(table);                                      \
-				(table) = t_;                                     \
-				(cap) = c_;                                       \
-			}                                                         \
-		}                                                                 \
-		ok_;                                                              \
+					next_ = e_->hnext;                             \
+					type **b_ = &t_[(hash_of) & (c_ - 1)];         \
+					e_->hnext = *b_;                               \
+					*b_ = e_;                                      \
+				}                                                      \
+			}                                                              \
+			if (t_) {                                                      \
+				free(table);                                           \
+				(table) = t_;                                          \
+				(cap) = c_;                                            \
+			}                                                              \
+		}                                                                      \
+		ok_;                                                                   \
 	})
 
 struct layer_inode *model_inode(const struct model *m, uint64_t id)
@@ -355,7 +355,8 @@ static int sweep(struct model *m)
 	for (size_t k = 0; k < cap && m->root; k++) {
 		for (i = m->inodes[k]; i && cap == m->cap_inodes; i = next) {
 			next = i->hnext;
-			if (!i->seen && !i->gone && i->low && i->nlink && !(i->flags & JI_CLEAN) && !S_ISDIR(i->mode) && (i->mode & S_IFMT))
+			if (!i->seen && !i->gone && i->low && i->nlink && !(i->flags & JI_CLEAN) && !S_ISDIR(i->mode) &&
+			    (i->mode & S_IFMT))
 				r = r ? r : attach(m, i);
 		}
 		if (cap != m->cap_inodes) { /* grown: chains have moved */

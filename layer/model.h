@@ -18,7 +18,7 @@ struct layer_entry {
 	struct layer_entry *hnext;
 	TAILQ_ENTRY(layer_entry) sibling;
 	TAILQ_ENTRY(layer_entry) same; /* other names of child */
-	struct jstamp *stamp;	       /* of what the lower has there, or NULL */
+	struct jstamp *stamp;          /* of what the lower has there, or NULL */
 	uint32_t hash;
 	bool has; /* the lower directory has this name */
 	uint16_t len;

@@ -166,7 +166,8 @@ static int walk(struct walk *w, const struct layer_inode *dir, size_t len)
 	return r;
 }
 
-int layer_changes(const struct layer *l, const struct model *m, int rootfd, int (*fn)(void *arg, const struct change *c), void *arg)
+int layer_changes(const struct layer *l, const struct model *m, int rootfd, int (*fn)(void *arg, const struct change *c),
+		  void *arg)
 {
 	struct walk w = {.l = l, .m = m, .rootfd = rootfd, .fn = fn, .arg = arg};
 	struct change c = {.kind = 'M', .dir = true, .path = ""};

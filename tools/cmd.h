@@ -51,15 +51,15 @@ void progress(const char *what, uint64_t done, uint64_t total);
 struct change {
 	char kind; /* 'A' 'M' 'D' 'R' */
 	bool dir;
-	bool content; /* M, R: also the content (or link text) */
+	bool content;            /* M, R: also the content (or link text) */
 	const char *path, *from; /* without leading slash; from: of R */
 	const struct layer_entry *e;
 	uint32_t mode, uid, gid; /* as inside; of D: what the lower had, if known */
 	int64_t size;
 };
 /* fn: 0 goes on; anything else ends the walk and is returned. rootfd: the host's root of the layer. */
-int layer_changes(const struct layer *l, const struct model *m, int rootfd, int (*fn)(void *arg, const struct change *c), void *arg)
-	MUST_CHECK;
+int layer_changes(const struct layer *l, const struct model *m, int rootfd, int (*fn)(void *arg, const struct change *c),
+		  void *arg) MUST_CHECK;
 /* Is the child the lower's own object of that name, in the directory it's in there? */
 bool entry_own(const struct layer_entry *e);
 bool attrs_differ(const struct layer_inode *i);

@@ -159,9 +159,17 @@ static int print_text(const struct diff *d, const struct change *c)
 		return -errno;
 	if (asprintf(&la, "a/%s", c->from ? c->from : c->path) < 0 || asprintf(&lb, "b/%s", c->path) < 0)
 		return -ENOMEM;
-	char *argv[] = {(char *)(uintptr_t) "diff", (char *)(uintptr_t) "-u", (char *)(uintptr_t)(d->colour ? "--color=always" : "--color=never"),
-			(char *)(uintptr_t) "--label", la, (char *)(uintptr_t) "--label", lb, (char *)(uintptr_t) "--",
-			(char *)(uintptr_t) "/dev/fd/3", (char *)(uintptr_t) "/dev/fd/4", NULL};
+	char *argv[] = {(char *)(uintptr_t) "diff",
+			(char *)(uintptr_t) "-u",
+			(char *)(uintptr_t)(d->colour ? "--color=always" : "--color=never"),
+			(char *)(uintptr_t) "--label",
+			la,
+			(char *)(uintptr_t) "--label",
+			lb,
+			(char *)(uintptr_t) "--",
+			(char *)(uintptr_t) "/dev/fd/3",
+			(char *)(uintptr_t) "/dev/fd/4",
+			NULL};
 	fflush(stdout);
 	AUTO_CLOSE int a2 = fcntl(a, F_DUPFD_CLOEXEC, 10);
 	AUTO_CLOSE int b2 = fcntl(b, F_DUPFD_CLOEXEC, 10);
@@ -219,7 +227,8 @@ static int run(struct diff *d)
 		return CMD_FAILED;
 	}
 	if (d->stat)
-		printf("%" PRIu64 " added, %" PRIu64 " modified, %" PRIu64 " deleted, %" PRIu64 " renamed; %" PRIu64 " bytes\n",
+		printf("%" PRIu64 " added, %" PRIu64 " modified, %" PRIu64 " deleted, %" PRIu64 " renamed; %" PRIu64
+		       " bytes\n",
 		       d->n['A'], d->n['M'], d->n['D'], d->n['R'], d->bytes);
 	return d->any;
 }
@@ -233,7 +242,8 @@ int print_diff(const struct layer *l)
 
 int cmd_diff(int argc, char **argv)
 {
-	static const struct option options[] = {{"stat", no_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+	    {"stat", no_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 	AUTO_LAYER struct layer l = LAYER_INIT;
 	struct diff d = {.colour = isatty(1) == 1};
 	int c;

@@ -50,7 +50,8 @@ static int run_tar(char **argv)
 /* Nothing in a running sandbox takes a process from outside yet. */
 int cmd_exec(int argc, char **argv)
 {
-	die("exec is not there yet: %s can be run again with sandbox --name when its command has ended", argc > 1 ? argv[1] : "a sandbox");
+	die("exec is not there yet: %s can be run again with sandbox --name when its command has ended",
+	    argc > 1 ? argv[1] : "a sandbox");
 }
 
 int cmd_export(int argc, char **argv)

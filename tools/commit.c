@@ -27,8 +27,8 @@ struct step {
 	enum step_kind kind;
 	const struct layer_inode *i;
 	char temp[48];
-	uint64_t ino;  /* STEP_PLACE: of what was made as temp */
-	char path[]; /* of the object */
+	uint64_t ino; /* STEP_PLACE: of what was made as temp */
+	char path[];  /* of the object */
 };
 
 static struct step *add_step(struct commit *c, enum step_kind kind, const char *path, const struct layer_inode *i)
@@ -254,7 +254,8 @@ static int write_plan(const struct commit *c)
 		return -err;
 	}
 	for (const struct step *s = c->steps; s; s = s->next)
-		fprintf(f, "s %d %" PRIu64 " %" PRIu64 " %s %s%c", s->kind, s->i ? s->i->id : 0, s->ino, *s->temp ? s->temp : "-", s->path, 0);
+		fprintf(f, "s %d %" PRIu64 " %" PRIu64 " %s %s%c", s->kind, s->i ? s->i->id : 0, s->ino,
+			*s->temp ? s->temp : "-", s->path, 0);
 	for (int i = 0; i < c->n_paths; i++)
 		fprintf(f, "p %s%c", c->paths[i], 0);
 	fprintf(f, "end%c", 0);
@@ -291,7 +292,8 @@ static int read_plan(struct commit *c)
 				c->paths = v;
 			if (!v || !(c->paths[c->n_paths++] = strdup(line + 2)))
 				r = -ENOMEM;
-		} else if (sscanf(line, "s %d %" SCNu64 " %" SCNu64 " %47s%n", &kind, &id, &ino, temp, &at) == 4 && line[at] == ' ') {
+		} else if (sscanf(line, "s %d %" SCNu64 " %" SCNu64 " %47s%n", &kind, &id, &ino, temp, &at) == 4 &&
+			   line[at] == ' ') {
 			const struct layer_inode *i = id ? model_inode(c->m, id) : NULL;
 			struct step *s = id && !i ? NULL : add_step(c, (enum step_kind)kind, line + at + 1, i);
 			if (!s) {
@@ -539,7 +541,8 @@ out:
 
 int cmd_commit(int argc, char **argv)
 {
-	static const struct option options[] = {{"dry-run", no_argument, NULL, 'n'}, {"force", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'n'}, {"force", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
 	AUTO_LAYER struct layer l = LAYER_INIT;
 	struct commit_options o = {0};
 	int c;

@@ -30,8 +30,8 @@ struct commit {
 int commit_check(struct commit *c) MUST_CHECK;
 
 /* commit_make.c: builds e's object as dirfd/name, of which where is the path below the root, and everything in it. */
-int commit_make(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_entry *e, const char *final)
-	MUST_CHECK;
+int commit_make(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_entry *e,
+		const char *final) MUST_CHECK;
 /* Owner, mode, xattrs and times of i to an object; back: take times from the backing file. */
 int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i) MUST_CHECK;
 /* Overwrites an existing file that has other links. */

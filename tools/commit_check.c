@@ -27,7 +27,8 @@ static void conflict(struct commit *c, const char *path, const char *what)
 static bool unchanged(const struct stat *st, const struct jstamp *s)
 {
 	return st->st_ino == s->ino && (st->st_mode & S_IFMT) == (s->mode & S_IFMT) &&
-	       (S_ISDIR(st->st_mode) || st->st_size == s->size) && ns(&st->st_mtim) == s->mtime && ns(&st->st_ctim) == s->ctime;
+	       (S_ISDIR(st->st_mode) || st->st_size == s->size) && ns(&st->st_mtim) == s->mtime &&
+	       ns(&st->st_ctim) == s->ctime;
 }
 
 static bool applied(const struct commit *c, const struct stat *st, const struct layer_inode *i, bool own)
@@ -43,8 +44,8 @@ static bool applied(const struct commit *c, const struct stat *st, const struct 
 		size = b.st_size;
 		mtime = MAX(mtime, ns(&b.st_mtim));
 	}
-	return st->st_mode == i->mode && st->st_uid == host_uid(c->l, i->uid) && (!S_ISREG(i->mode) || st->st_size == size) &&
-	       ns(&st->st_mtim) == mtime;
+	return st->st_mode == i->mode && st->st_uid == host_uid(c->l, i->uid) &&
+	       (!S_ISREG(i->mode) || st->st_size == size) && ns(&st->st_mtim) == mtime;
 }
 
 /* Anything below changed after the sandbox removed it? */

@@ -303,7 +303,8 @@ static int clone_dir(struct commit *c, int from, int to, const struct layer_inod
 	return r;
 }
 
-static int make_dir(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_inode *i, const char *final)
+static int make_dir(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_inode *i,
+		    const char *final)
 {
 	AUTO_CLOSE int low = -1;
 	struct layer_entry *e;
@@ -353,7 +354,8 @@ static bool rewritten(const struct commit *c, const struct layer_inode *i)
 	return false;
 }
 
-int commit_make(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_entry *e, const char *final)
+int commit_make(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_entry *e,
+		const char *final)
 {
 	struct layer_inode *i = e->child;
 	const char *slash;

@@ -123,7 +123,7 @@ for i in $(seq $rounds); do
 	# Some of the way into the start, or a while after the first step.
 	for _ in $(seq 200); do [ -s told ] && break; sleep 0.01; done
 	sleep 0.$(printf %03d $((RANDOM % 250)))
-	super=$(pgrep -P $pid sandbox-super)
+	for _ in $(seq 1000); do super=$(pgrep -P $pid sandbox-super) && break; sleep 0.01; done
 	kill -KILL $super
 	wait $pid 2>/dev/null
 	"$SANDBOX" --name $n --chdir "$PWD/w" -- python3 ../work.py $i 0 state "$PWD/told" >out 2>&1 || {

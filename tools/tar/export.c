@@ -17,7 +17,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-struct export {
+struct export
+{
 	struct layer *l;
 	struct model *m;
 	int rootfd;
@@ -125,7 +126,8 @@ static int put_host_tree(struct export *x, int dirfd, const struct layer_inode *
 
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
-		if (!r && strcmp(name, ".") && strcmp(name, "..") && !(cover && model_find(x->m, cover, name, strlen(name)))) {
+		if (!r && strcmp(name, ".") && strcmp(name, "..") &&
+		    !(cover && model_find(x->m, cover, name, strlen(name)))) {
 			snprintf(x->path + len, sizeof(x->path) - len, "/%s", name);
 			r = put_host(x, dirfd, name);
 			AUTO_CLOSE int sub = r ? -1 : openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -195,7 +195,8 @@ static int take_data(struct import *x, struct layer_inode *i, int64_t size)
 	}
 	if (r != ARCHIVE_EOF)
 		return -EBADMSG;
-	struct timespec ts[2] = {{i->mtime / 1000000000, i->mtime % 1000000000}, {i->mtime / 1000000000, i->mtime % 1000000000}};
+	struct timespec ts[2] = {{i->mtime / 1000000000, i->mtime % 1000000000},
+				 {i->mtime / 1000000000, i->mtime % 1000000000}};
 	if (i->mtime < 0)
 		ts[0].tv_nsec = ts[1].tv_nsec = UTIME_OMIT;
 	if (futimens(fd, ts) || (x->l.meta.kuid && fchown(fd, x->l.meta.kuid, x->l.meta.kuid)))
@@ -250,7 +251,8 @@ static void count_links(struct model *m)
 			i->nlink = i->low ? i->stamp->nlink : 2;
 			TAILQ_FOREACH(e, &i->children, sibling)
 			{
-				bool was = e->has && e->stamp && S_ISDIR(e->stamp->mode), is = e->child && S_ISDIR(e->child->mode);
+				bool was = e->has && e->stamp && S_ISDIR(e->stamp->mode),
+				     is = e->child && S_ISDIR(e->child->mode);
 				i->nlink += is;
 				i->nlink -= was;
 			}
@@ -402,7 +404,8 @@ static int take_all(struct import *x, const char *file)
 	while ((r = archive_read_next_header(x->a, &ae)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
 		err = take_entry(x, ae);
 		if (err) {
-			log_msg("import: %s: %s", archive_entry_pathname(ae) ? archive_entry_pathname(ae) : "?", strerror(-err));
+			log_msg("import: %s: %s", archive_entry_pathname(ae) ? archive_entry_pathname(ae) : "?",
+				strerror(-err));
 			return err;
 		}
 	}

@@ -25,7 +25,7 @@
 
 static int fd = -1, dirfd = -1; /* the journal and its directory */
 static struct filestore *store;
-static bool on;                 /* recording: set once, before the first call */
+static bool on; /* recording: set once, before the first call */
 static uint64_t last_jid;
 
 /* [W] */
@@ -48,24 +48,24 @@ static struct {
 /* Not under the lock. Guards the file's end. */
 static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
 static off_t end, allocated, compacted; /* compacted: size after the last time */
-static atomic_int broken; /* errno: nothing can be recorded any more */
+static atomic_int broken;               /* errno: nothing can be recorded any more */
 static atomic_bool full;
 
-#define PUSH(list, x)                                                                        \
-	({                                                                                   \
-		bool ok_ = true;                                                             \
-		if ((list).n == (list).cap) {                                                \
-			size_t cap_ = (list).cap ? 2 * (list).cap : 256;                     \
-			void *v_ = reallocarray((list).v, cap_, sizeof(*(list).v));          \
-			ok_ = v_;                                                            \
-			if (v_) {                                                            \
-				(list).v = v_;                                               \
-				(list).cap = cap_;                                           \
-			}                                                                    \
-		}                                                                            \
-		if (ok_)                                                                     \
-			(list).v[(list).n++] = (x);                                          \
-		ok_;                                                                         \
+#define PUSH(list, x)                                                               \
+	({                                                                          \
+		bool ok_ = true;                                                    \
+		if ((list).n == (list).cap) {                                       \
+			size_t cap_ = (list).cap ? 2 * (list).cap : 256;            \
+			void *v_ = reallocarray((list).v, cap_, sizeof(*(list).v)); \
+			ok_ = v_;                                                   \
+			if (v_) {                                                   \
+				(list).v = v_;                                      \
+				(list).cap = cap_;                                  \
+			}                                                           \
+		}                                                                   \
+		if (ok_)                                                            \
+			(list).v[(list).n++] = (x);                                 \
+		ok_;                                                                \
 	})
 
 static bool kept(const struct super *sb)
@@ -160,9 +160,11 @@ void ovl_keep_gone(struct ovl_inode *o)
 		jbuf_gone(&frame, o->jid);
 }
 
-static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t child, uint32_t flags, const struct inode *before)
+static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t child, uint32_t flags,
+		      const struct inode *before)
 {
-	struct jentry e = {.parent = OVL(dir->inode)->jid, .child = child, .flags = flags, .name = name, .len = (uint16_t)len};
+	struct jentry e = {
+	    .parent = OVL(dir->inode)->jid, .child = child, .flags = flags, .name = name, .len = (uint16_t)len};
 	const struct ovl_inode *o = before ? OVL(before) : NULL;
 
 	/* Is it the lower's own object of this name? */
@@ -363,7 +365,8 @@ static int rewrite(const struct model *m, int *out, off_t *size)
 static int put_in_place(int new, off_t size)
 {
 	/* glibc makes a renameat(2) of one without flags, which the supervisor's filter doesn't know. */
-	if (fdatasync(new) || syscall(SYS_renameat2, dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) || dup3(new, fd, O_CLOEXEC) < 0)
+	if (fdatasync(new) || syscall(SYS_renameat2, dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) ||
+	    dup3(new, fd, O_CLOEXEC) < 0)
 		return -errno;
 	end = allocated = size;
 	return 0;

@@ -36,7 +36,8 @@ static void put_file(struct jbuf *b, uint64_t id, uint64_t back, uint32_t nlink)
 
 static void put_entry(struct jbuf *b, uint64_t parent, const char *name, uint64_t child, uint32_t flags)
 {
-	jbuf_entry(b, &(struct jentry){.parent = parent, .child = child, .flags = flags, .name = name, .len = (uint16_t)strlen(name)});
+	jbuf_entry(b, &(struct jentry){
+			  .parent = parent, .child = child, .flags = flags, .name = name, .len = (uint16_t)strlen(name)});
 }
 
 /* Each frame makes the file of its number: n frames, n files. ends[k]: length with k frames. */
@@ -227,7 +228,8 @@ Test(journal, first_stamp_counts)
 {
 	struct jbuf b = JBUF_INIT;
 	struct model m;
-	struct jentry e = {.parent = 1, .flags = JE_WHITEOUT | JE_HAS | JE_STAMP, .name = "n", .len = 1, .stamp = {.ino = 5}};
+	struct jentry e = {
+	    .parent = 1, .flags = JE_WHITEOUT | JE_HAS | JE_STAMP, .name = "n", .len = 1, .stamp = {.ino = 5}};
 
 	jbuf_head(&b);
 	put_dir(&b, JOURNAL_ROOT, "");
