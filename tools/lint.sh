@@ -34,7 +34,8 @@ layer "$(list '^kernel/')" 'base/|vfs/vfs\.h|kernel/|syscall_names'
 layer "$(list '^interposer/' '^interposer/(stub/|launch|media|confine|setup|supervisor|gofer)')" 'base/|kernel/|vfs/vfs\.h|interposer/|filter_bpf'
 # Start-up is where all the parts are put together.
 layer "$(list '^interposer/(launch|media|confine|setup|supervisor|gofer)')" 'base/|kernel/|vfs/vfs\.h|interposer/|gofer/(gofer|client|server)|filter_bpf'
-layer "$(list '^interposer/stub/')" 'interposer/stub/|stub|interposer/checkin'
+# kernel/exec.h is freestanding: what stub and supervisor tell each other.
+layer "$(list '^interposer/stub/')" 'interposer/stub/|kernel/exec\.h'
 grep -nE '^#[[:space:]]*include[[:space:]]*"(tools|tests)/' -- $(list . '^tools/') | say "nothing includes tools or tests"
 
 # Calls with no bound, a shell, or a signal-unsafe buffer behind them.
@@ -47,7 +48,7 @@ for f in "${sources[@]}" tools/*.sh tests/run tests/e2e/*.sh GNUmakefile .ci/run
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f:1" | say "no SPDX line"
 	grep -nE '[[:blank:]]+$' "$f" | sed "s|^\([0-9]*\):.*|$f:\1|" | say "trailing blanks"
 	lines=$(wc -l <"$f")
-	[ "$lines" -le 700 ] || echo "$f:$lines" | say "over 700 lines: is it two files?"
+	[ "$lines" -le 850 ] || echo "$f:$lines" | say "over 850 lines: is it two files?"
 done
 for d in base layer gofer vfs kernel interposer tools tests; do
 	[ -e "$d/README.md" ] || echo "$d" | say "folder without a README.md"

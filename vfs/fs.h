@@ -263,6 +263,8 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay 
 /* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
 void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
+/* Attributes of a lower file that is open in a tracee and unknown to the cache; host_dev: its device as the host has it. 0 or -errno. */
+int goferfs_fstat(int hostfd, dev_t host_dev, struct kstat *out);
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);
 int devpts_new(struct super **out);
