@@ -11,11 +11,11 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-int filter_install_tracee(bool growing)
+int filter_install_tracee(bool growing, bool keep)
 {
-	struct sock_fprog prog = {ARRAY_SIZE(tracee_filter), (struct sock_filter *)(uintptr_t)tracee_filter};
-	if (growing)
-		prog = (struct sock_fprog){ARRAY_SIZE(tracee_filter_growing), (struct sock_filter *)(uintptr_t)tracee_filter_growing};
+#define PROG(f) {ARRAY_SIZE(f), (struct sock_filter *)(uintptr_t)(f)}
+	struct sock_fprog progs[] = {PROG(tracee_filter), PROG(tracee_filter_growing), PROG(tracee_filter_keep), PROG(tracee_filter_both)};
+	struct sock_fprog prog = progs[growing + 2 * keep];
 	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &prog);
 	return fd < 0 ? -errno : (int)fd;

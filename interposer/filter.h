@@ -16,8 +16,8 @@
 #define FIXED_FD_LAST 991
 
 /* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. growing: with the
- * calls that make files grow (kernel/filter_rules.h) stopped, too. */
-int filter_install_tracee(bool growing) MUST_CHECK;
+ * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). */
+int filter_install_tracee(bool growing, bool keep) MUST_CHECK;
 /* The supervisor's own, for all its threads. 0 or -errno. */
 int filter_install_supervisor(void) MUST_CHECK;
 

@@ -181,9 +181,17 @@ static bool always_allowed(int nr)
 	return false;
 }
 
-static void add_check(scmp_filter_ctx f, int nr)
+/* What promises that something is on the disk: with a kept layer that needs more than the file. */
+static bool promises(int nr)
 {
-	if (always_allowed(nr))
+	return nr == SYS_fsync || nr == SYS_fdatasync;
+}
+
+static void add_check(scmp_filter_ctx f, int nr, bool keep)
+{
+	if (keep && promises(nr))
+		add_rule(f, SCMP_ACT_NOTIFY, nr);
+	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
 	else if (has_rules(nr))
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
@@ -191,13 +199,14 @@ static void add_check(scmp_filter_ctx f, int nr)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-/* growing: also what filter_grows(). */
-static void tracee_program(const char *name_of, bool growing)
+/* growing: also what filter_grows(). keep: also what promises(). */
+static void tracee_program(const char *name_of, bool growing, bool keep)
 {
-	struct program p = {.n = 0};
+	static struct program p;
+	p.n = 0;
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...) add_check(f, nr);
+#define CHECK(nr, name, handler, note, ...) add_check(f, nr, keep);
 #define NATIVE(nr, name, note, ...) add_rule(f, growing && filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
@@ -264,8 +273,10 @@ static void supervisor_program(void)
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program("tracee_filter", false);
-	tracee_program("tracee_filter_growing", true);
+	tracee_program("tracee_filter", false, false);
+	tracee_program("tracee_filter_growing", true, false);
+	tracee_program("tracee_filter_keep", false, true);
+	tracee_program("tracee_filter_both", true, true);
 	supervisor_program();
 	return 0;
 }

@@ -221,6 +221,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .host_uid = args->host_uid,
 	    .host_gid = args->host_gid,
 	    .hostname = hostname,
+	    .keep = opt->keep,
+	    .keep_journal = p->keep_journal,
+	    .keep_dir = p->keep_dir,
 	};
 	for (unsigned i = 0; i < args->media->n; i++)
 		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
@@ -229,6 +232,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
 	mount_all(args);
+	err = vfs_keep_start();
+	if (err)
+		die("can't keep changes: %s", strerror(-err));
 }
 
 static void print_stats(const struct supervisor_args *args, const struct gofer *gofer)
@@ -271,7 +277,7 @@ static void watch_memory(const struct supervisor_args *args)
 	if (!fstatfs(the_place.filestore, &st))
 		used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	for (unsigned i = 0; i < args->media->n; i++)
-		if (!args->media->stores[i].path && !fstatfs(the_place.stores[i], &st))
+		if (!args->media->stores[i].path && !args->media->stores[i].kept && !fstatfs(the_place.stores[i], &st))
 			used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	limits_watch_memory(the_place.procfd, args->opt->memory, used, the_place.init_pid);
 }
@@ -306,6 +312,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	int status;
 	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
 		die("waitpid: %s", strerror(errno));
+	vfs_keep_end();
 	if (args->opt->stats)
 		print_stats(args, gofer);
 	int reported = notify_exit_status();

@@ -915,7 +915,7 @@ static void player_main(int self, const struct ops *ops, int (*pipes)[2], int ro
 			p.n = 0;
 			say(&p, "%s", was);
 		} else {
-			if (was && strrchr(was, ' ') && strchr("wpcs", *o->def->name))
+			if (was && strrchr(was, ' ') && strrchr(was, ' ')[1] != '-' && strchr("wpcs", *o->def->name))
 				p.limit = strtol(strrchr(was, ' '), NULL, 10);
 			o->def->run(&p, o->a);
 		}
