@@ -114,7 +114,7 @@ static int64_t rename_common(struct call *c, int odir, int oarg, int ndir, int n
 	r = name_and_base(c, ndir, narg, nname, &nbase);
 	if (r < 0) {
 		/* The way to the first name is looked for before the second descriptor: what's wrong there comes first. */
-		int first = vfs_rename(&c->ctx, obase.dentry ? &obase : NULL, oname, NULL, ".", flags & RENAME_NOREPLACE);
+		int first = vfs_rename(&c->ctx, obase.dentry ? &obase : NULL, oname, NULL, "/", flags & RENAME_NOREPLACE);
 
 		return first == -EBUSY || first == -EEXIST || first == -EXDEV ? r : first;
 	}

@@ -315,7 +315,7 @@ int vfs_open(struct vfs_ctx *ctx, const struct path *base, const char *name, con
 
 		err = resolve_path(ctx, base, name, flags, o.resolve, &p, &magic);
 		/* Where a name is to be made, a trailing slash is the finding that counts. */
-		if ((err != -ENOENT && err != -ENOTDIR) || !(o.flags & O_CREAT))
+		if ((err != -ENOENT && err != -ENOTDIR && err != -ELOOP) || !(o.flags & O_CREAT))
 			return err ? err : open_path(&o, &p, magic, hostfd);
 	}
 	err = open_create(&o, base, name, &p, &magic);

@@ -52,7 +52,7 @@ static void random_path(char *s, size_t size)
 			n += (size_t)snprintf(s + n, size - n, "%s", rnd(2) ? "./" : "../");
 	}
 	if (rnd(40) == 0 && (from || n > 2)) /* which of two errors comes first is no matter of a file system */
-		return; /* empty, or a name that ends in a slash */
+		return;                      /* empty, or a name that ends in a slash */
 	unsigned k = rnd(10);
 	n += (size_t)snprintf(s + n, size - n, "%s", k < 5 ? PICK(files) : k < 8 ? PICK(dirs) : PICK(others));
 	if (!rnd(40))
@@ -261,14 +261,17 @@ static void finish_one(const char *path, bool top)
 	static const int modes[] = {0644, 0600, 0666, 0444, 0, 0755};
 	static const int dmodes[] = {0755, 0777, 0700, 01777, 02775, 0555};
 	struct timespec ts[2] = {{1000000000, 5}, {1000000000 + rnd(1000), rnd(1000)}};
-	int readable = geteuid() ? 0400 : 0; /* what the caller can't read on the host stays unreadable inside after a chmod */
+	int readable =
+	    geteuid() ? 0400 : 0; /* what the caller can't read on the host stays unreadable inside after a chmod */
 	struct stat st;
 
 	if (lstat(path, &st))
 		err(2, "%s", path);
 	if (!geteuid() && !top && !rnd(3) && lchown(path, 1000 + rnd(2), 1000))
 		err(2, "%s", path);
-	if (!S_ISLNK(st.st_mode) && chmod(path, (mode_t)(top ? 0777 : S_ISDIR(st.st_mode) ? PICK(dmodes) : PICK(modes) | readable)))
+	if (!S_ISLNK(st.st_mode) && chmod(path, (mode_t)(top                   ? 0777
+							 : S_ISDIR(st.st_mode) ? PICK(dmodes)
+									       : PICK(modes) | readable)))
 		err(2, "%s", path);
 	if (utimensat(AT_FDCWD, path, ts, AT_SYMLINK_NOFOLLOW))
 		err(2, "%s", path);
