@@ -219,6 +219,35 @@ static void resolve(void)
 	close(f);
 }
 
+/* Which of two errors, and a descriptor from before a copy-up whose file is written, closed and unlinked. */
+static void order(void)
+{
+	int f, g;
+	struct stat st;
+
+	O(openat(99, "", O_RDONLY));
+	O(openat(99, "x", O_RDONLY | O_CREAT | O_DIRECTORY, 0644));
+	O(open("readonly/", O_WRONLY | O_CREAT, 0644));
+	O(open("loop/", O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
+	O(open("readonly/.", O_WRONLY | O_CREAT | O_EXCL, 0644));
+	R(renameat(AT_FDCWD, "none/x", 99, "y"));
+	R(renameat(AT_FDCWD, "none", 99, "y"));
+	f = open("dir/a", O_RDONLY);
+	g = open("dir/a", O_RDWR);
+	R(write(g, "new", 3));
+	R(fchmod(g, 0640));
+	close(g);
+	R(unlink("dir/a"));
+	for (int i = 0; i < 3; i++) {
+		usleep(120000);
+		mkdir("turn", 0755);
+		rmdir("turn");
+	}
+	N("fstat", fstat(f, &st));
+	printf("%o %lu %ld\n", st.st_mode, (unsigned long)st.st_nlink, (long)st.st_size);
+	close(f);
+}
+
 int main(void)
 {
 	umask(022);
@@ -227,5 +256,6 @@ int main(void)
 	o_path();
 	o_tmpfile();
 	resolve();
+	order();
 	return 0;
 }
