@@ -6,6 +6,7 @@
  */
 #include "tools/gc.h"
 #include "tools/options.h"
+#include "tools/trace_options.h"
 
 #include "base/log.h"
 
@@ -49,7 +50,10 @@ int main(int argc, char **argv)
 		return gc_main(argc - 1, argv + 1);
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
-		options_help();
+		if (opt.trace.on)
+			trace_help();
+		else
+			options_help();
 		status = finish_stdout();
 		break;
 	case OPTIONS_VERSION:
