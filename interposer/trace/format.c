@@ -387,10 +387,11 @@ static void show_from(struct shown *s)
 	for (; s->next < s->n; s->next++) {
 		int i = s->next;
 		const struct decoder *d = format_decoder(s, i);
-		if (!s->exiting && (d ? d->out : kind_is_out(s->desc->args[i])))
-			return;
-		if (i)
+		if (i && !s->comma)
 			text_puts(&s->text, ", ");
+		s->comma = !s->exiting && (d ? d->out : kind_is_out(s->desc->args[i]));
+		if (s->comma)
+			return;
 		s->from[i] = s->text.n;
 		if (d && d->fn)
 			d->fn(s, i);
@@ -410,7 +411,7 @@ void format_entry(struct shown *s)
 	    .nargs = 6, .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
 	s->text.n = s->extra.n = 0;
 	s->next = s->n_paths = 0;
-	s->exiting = s->failed = s->done = false;
+	s->exiting = s->failed = s->comma = false;
 	s->desc = s->foreign ? NULL : syscall_desc(s->c->nr);
 	if (s->desc)
 		text_printf(&s->text, "%s(", s->desc->name);
@@ -428,7 +429,6 @@ void format_exit(struct shown *s)
 	s->exiting = true;
 	show_from(s);
 	text_puts(&s->text, ")");
-	s->done = true;
 }
 
 static bool result_is_address(int nr)

@@ -18,12 +18,12 @@ struct shown {
 	size_t at_entry;         /* how much of it was known at entry */
 	bool foreign;            /* another architecture's call */
 	int n, next;             /* how many are shown in all, and the first that isn't yet */
+	bool comma;              /* the one before the next argument is there already */
 	bool exiting, failed;
 	int64_t rval;
 	struct text extra;       /* what follows the result */
 	char path[2][256];       /* the beginning of the names in it, for -P */
 	int n_paths;
-	bool done;               /* arguments closed by a parenthesis */
 };
 /* At entry: everything that is known before the call. */
 void format_entry(struct shown *s);

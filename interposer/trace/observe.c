@@ -101,6 +101,9 @@ static struct tracee *tracee_get(pid_t tid)
 	t->next = buckets[(unsigned)tid % BUCKETS];
 	buckets[(unsigned)tid % BUCKETS] = t;
 	n_tracees++;
+	/* Asked while it lives, and kept. */
+	pid_t tgid, guest;
+	live_ops.guest_pids(&t->live.call, &tgid, &guest);
 	return t;
 }
 
@@ -274,6 +277,7 @@ static struct tracee *on_exec(struct tracee *t)
 	t->tid = tid;
 	t->live.call.pid = tid;
 	t->live.guest_tgid = 0;
+	line_of(t);
 	t->next = buckets[(unsigned)tid % BUCKETS];
 	buckets[(unsigned)tid % BUCKETS] = t;
 out:

@@ -35,7 +35,7 @@ _sandbox() {
 		declare -F _command_offset >/dev/null && _command_offset "$i" || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
-			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --stats --version --help" -- "$cur")
+			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --stats --explain --version --help" -- "$cur")
 	else
 		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 	fi
