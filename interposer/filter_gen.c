@@ -189,9 +189,17 @@ static bool always_allowed(int nr)
 	return false;
 }
 
-static void add_check(scmp_filter_ctx f, int nr)
+/* What promises that something is on the disk: with a kept layer that needs more than the file. */
+static bool promises(int nr)
 {
-	if (always_allowed(nr))
+	return nr == SYS_fsync || nr == SYS_fdatasync;
+}
+
+static void add_check(scmp_filter_ctx f, int nr, bool keep)
+{
+	if (keep && promises(nr))
+		add_rule(f, SCMP_ACT_NOTIFY, nr);
+	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
 	else if (has_rules(nr))
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
@@ -199,13 +207,14 @@ static void add_check(scmp_filter_ctx f, int nr)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-/* growing: also what filter_grows(). refusing: notifications in place of errors, but for foreign ABIs. */
-static void tracee_program(const char *name_of, bool growing, bool refusing)
+/* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, but for foreign ABIs. */
+static void tracee_program(const char *name_of, bool growing, bool keep, bool refusing)
 {
-	struct program p = {.n = 0};
+	static struct program p;
+	p.n = 0;
 	scmp_filter_ctx f = new_filter(refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...) add_check(f, nr);
+#define CHECK(nr, name, handler, note, ...) add_check(f, nr, keep);
 #define NATIVE(nr, name, note, ...) add_rule(f, growing && filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
@@ -245,6 +254,7 @@ static const int supervisor_at_calls[] = {SYS_openat, SYS_mkdirat, SYS_mknodat, 
 static void supervisor_program(const char *name_of, bool tracing)
 {
 	static struct program p;
+	p.n = 0;
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(EPERM));
 	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_calls); i++)
 		add_rule(f, SCMP_ACT_ALLOW, supervisor_calls[i]);
@@ -276,10 +286,14 @@ static void supervisor_program(const char *name_of, bool tracing)
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program("tracee_filter", false, false);
-	tracee_program("tracee_filter_growing", true, false);
-	tracee_program("tracee_filter_refusing", false, true);
-	tracee_program("tracee_filter_growing_refusing", true, true);
+	tracee_program("tracee_filter", false, false, false);
+	tracee_program("tracee_filter_growing", true, false, false);
+	tracee_program("tracee_filter_keep", false, true, false);
+	tracee_program("tracee_filter_both", true, true, false);
+	tracee_program("tracee_filter_refusing", false, false, true);
+	tracee_program("tracee_filter_growing_refusing", true, false, true);
+	tracee_program("tracee_filter_keep_refusing", false, true, true);
+	tracee_program("tracee_filter_both_refusing", true, true, true);
 	supervisor_program("supervisor_filter", false);
 	supervisor_program("supervisor_filter_tracing", true);
 	return 0;

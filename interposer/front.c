@@ -246,6 +246,9 @@ static void stopped(struct loop *l, int sig)
 {
 	bool wants_tty = has_tty(l) && (sig == SIGTTIN || sig == SIGTTOU);
 
+	/* Stopped, we could not end it in time, and without a terminal nobody has a job to continue. */
+	if (l->deadline && !has_tty(l))
+		return;
 	/* First use in a pipeline: the terminal was our group's all along, so a plain child wouldn't have been stopped. */
 	if (!(wants_tty && !l->attached && front_tty_foreground(l->f->tty))) {
 		flush_now(l);

@@ -38,9 +38,6 @@
 /* One for each worker that is likely to wait for the gofer at a time, and one to watch. */
 #define GOFER_CONNECTIONS 4
 #define MAX_EXPORTS       200
-/* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
- * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
-#define KUID_BASE 0x60000000U
 
 static void write_file(const char *path, const char *text)
 {
@@ -295,7 +292,7 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 1 + N_SYS_PARTS + VFS_STORES, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
 	req[0] = (struct export_request){.path = opt->root, .ro = true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
@@ -313,13 +310,17 @@ int sandbox_run(const struct launch_options *opt)
 	static struct limits limits;
 	unsigned n_req = n;
 	media_prepare(opt, &media);
+	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
+	if (opt->keep)
+		req[n_req++] = (struct export_request){.path = opt->keep->data, .ro = false};
 	for (unsigned i = 0; i < media.n; i++)
 		if (media.stores[i].path)
 			req[n_req++] = (struct export_request){.path = media.stores[i].path, .store = true};
 	struct gofer_export *exports = xcalloc(n_req, sizeof *exports);
 	open_exports(req, n_req, exports);
+	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
-	take_stores(&media, exports + n);
+	take_stores(&media, exports + n + !!opt->keep);
 
 	int client[GOFER_CONNECTIONS], server[GOFER_CONNECTIONS];
 	for (int i = 0; i < GOFER_CONNECTIONS; i++) {
@@ -359,6 +360,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
 	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
 	    .sys = {sys[0], sys[1]},
+	    .keepfd = keepfd,
 	    .media = &media,
 	    .limits = &limits,
 	    .host_uid = geteuid(),
@@ -368,7 +370,7 @@ int sandbox_run(const struct launch_options *opt)
 	    .cwd = cwd ? cwd : "/",
 	    .rlim_nofile = {nofile.rlim_cur, nofile.rlim_max},
 	};
-	uid_t kuid = KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
+	uid_t kuid = opt->keep && opt->keep->kuid ? opt->keep->kuid : launch_kuid();
 	/* two_ids is settled by write_maps(), which the child must know of: it reads it with the byte. */
 	unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
 	pid_t sup = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
@@ -388,6 +390,8 @@ int sandbox_run(const struct launch_options *opt)
 	}
 	close(ctl[1]);
 	close(ready[0]);
+	if (keepfd >= 0)
+		close(keepfd);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
 		close(client[i]);
 	write_maps(sup, privileged, kuid, kuid, &args);

@@ -29,6 +29,12 @@ struct launch_medium {
 	uint64_t size, inodes; /* 0: no limit */
 };
 
+/* A kept layer (layer/layer.h) as the upper of the root. */
+struct launch_keep {
+	const char *data; /* path of its data directory, in a directory of the caller's own */
+	uint32_t kuid; /* kernel uid that owns what's in it; 0: the caller's own */
+};
+
 struct launch_options {
 	char **argv;      /* command and arguments, NULL terminated */
 	char **env;       /* environment of the command, NULL terminated */
@@ -50,12 +56,21 @@ struct launch_options {
 	bool stats;
 	bool explain;
 	struct trace_options trace; /* on: sandbox trace */
+	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
 };
 
 /*
  * Runs the command to its end. Returns the status to exit with: the command's own, 128+n for signal n, 125 for a failure of
  * the sandbox (said on stderr), 126 and 127 as a shell has them. Called once, single threaded.
  */
+/* Kernel uids of a sandbox that root starts: a pair that no account has, another for each sandbox, so that the host's limits a user
+ * (processes, locked memory, inotify) never make one sandbox feel another. Debian leaves 2^30 upwards unused. */
+#define KUID_BASE 0x60000000U
+/* A kernel uid for a layer that root makes: as long as no other sandbox of this process id runs, it has this one for itself. */
+static inline uid_t launch_kuid(void)
+{
+	return KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
+}
 int sandbox_run(const struct launch_options *opt);
 
 #endif

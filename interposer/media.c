@@ -197,7 +197,7 @@ static int choose(const struct launch_options *opt, struct media *m, const struc
 		return VFS_UPPER_MEMORY;
 	/* One for all that it's for; but of its own for each under its own lower. */
 	for (unsigned i = 0; i < m->n && medium->kind != MEDIUM_SELF; i++)
-		if (m->stores[i].quota == quota)
+		if (m->stores[i].quota == quota && !m->stores[i].kept)
 			return (int)i + 1;
 	if (m->n == VFS_STORES)
 		die("too many overlays with a filestore of their own (at most %d)", VFS_STORES);
@@ -226,7 +226,15 @@ void media_prepare(const struct launch_options *opt, struct media *m)
 	mine = m;
 	owner = getpid();
 	log_set_die_hook(media_give_up);
-	if (!opt->overlay_none)
+	if (opt->keep) {
+		const struct launch_medium *medium = own ? &opt->root_medium : all;
+		if (medium->kind != MEDIUM_MEMORY || (own && opt->root_medium.kind != MEDIUM_MEMORY))
+			die("a kept sandbox has its files' data in its own directory: root: dir= and self are for others");
+		m->stores[0] = (struct media_store){.lock = -1, .tree = -1, .quota = 1, .kept = true};
+		m->quotas[1].size = medium->size;
+		m->quotas[1].inodes = medium->inodes;
+		m->root = (int)++m->n;
+	} else if (!opt->overlay_none)
 		m->root = choose(opt, m, own ? &opt->root_medium : all, own ? 1 : 2, opt->root);
 	m->binds = xcalloc(opt->n_mounts + 1, sizeof *m->binds);
 	for (unsigned i = 0; i < opt->n_mounts; i++) {
@@ -235,7 +243,7 @@ void media_prepare(const struct launch_options *opt, struct media *m)
 		m->binds[i] = cow ? choose(opt, m, all, 2, b->src) : VFS_UPPER_NONE;
 	}
 	/* A tmpfs keeps a limit by itself if nothing else counts against it. */
-	m->quotas[VFS_QUOTA_ALL].hard = !m->n || (m->n == 1 && !m->stores[0].path);
+	m->quotas[VFS_QUOTA_ALL].hard = !m->n || (m->n == 1 && !m->stores[0].path && !opt->keep);
 	for (unsigned i = 0; i < VFS_QUOTAS; i++)
 		m->watched |= m->quotas[i].size && !m->quotas[i].hard;
 }

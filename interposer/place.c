@@ -235,7 +235,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
-	int listener = filter_install_tracee(args->media->watched, args->opt->explain);
+	int listener = filter_install_tracee(args->media->watched, args->opt->keep != NULL, args->opt->explain);
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);
@@ -319,6 +319,21 @@ void place_release_init(struct place *p)
 	close(take_fd(&p->init_sock));
 }
 
+static int openat_or_die(int dir, const char *name, int flags)
+{
+	int fd = openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		die("can't open the layer's %s: %s", name, strerror(errno));
+	return fd;
+}
+
+static void open_layer(const struct supervisor_args *args, struct place *p)
+{
+	p->keep_dir = fix_number(openat_or_die(args->keepfd, ".", O_RDONLY | O_DIRECTORY));
+	p->keep_journal = openat_or_die(args->keepfd, "journal", O_RDWR | O_NONBLOCK);
+	close(args->keepfd);
+}
+
 /* tmpfs's of their own, for limits; directories on disk came with us. */
 static void open_stores(const struct media *m, struct place *p)
 {
@@ -326,7 +341,9 @@ static void open_stores(const struct media *m, struct place *p)
 		const struct media_store *s = &m->stores[i];
 		char dir[32], data[80];
 		int fd = s->tree;
-		if (!s->path) {
+		if (s->kept) {
+			fd = openat_or_die(p->keep_dir, "store", O_RDONLY | O_DIRECTORY);
+		} else if (!s->path) {
 			snprintf(dir, sizeof dir, "store%u", i);
 			snprintf(data, sizeof data, "mode=0755,nr_inodes=0");
 			if (s->tmpfs_size)
@@ -400,6 +417,8 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	bind_readonly("token", "token_ro", MS_NOEXEC_);
 	p->token_ro = fix_number(open_or_die("token_ro", O_PATH | O_DIRECTORY));
 	mount_or_die("sandbox", "store", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
+	if (args->keepfd >= 0)
+		open_layer(args, p);
 	p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
 	open_stores(args->media, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");

@@ -223,6 +223,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .host_uid = args->host_uid,
 	    .host_gid = args->host_gid,
 	    .hostname = hostname,
+	    .keep = opt->keep,
+	    .keep_journal = p->keep_journal,
+	    .keep_dir = p->keep_dir,
 	};
 	for (unsigned i = 0; i < args->media->n; i++)
 		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
@@ -231,6 +234,9 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
 	mount_all(args);
+	err = vfs_keep_start();
+	if (err)
+		die("can't keep changes: %s", strerror(-err));
 }
 
 static void print_stats(const struct supervisor_args *args, const struct gofer *gofer)
@@ -273,7 +279,7 @@ static void watch_memory(const struct supervisor_args *args)
 	if (!fstatfs(the_place.filestore, &st))
 		used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	for (unsigned i = 0; i < args->media->n; i++)
-		if (!args->media->stores[i].path && !fstatfs(the_place.stores[i], &st))
+		if (!args->media->stores[i].path && !args->media->stores[i].kept && !fstatfs(the_place.stores[i], &st))
 			used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	limits_watch_memory(the_place.procfd, args->opt->memory, used, the_place.init_pid);
 }
@@ -312,6 +318,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 		trace_finish();
 	if (args->opt->explain)
 		explain_print();
+	vfs_keep_end();
 	if (args->opt->stats)
 		print_stats(args, gofer);
 	int reported = notify_exit_status();

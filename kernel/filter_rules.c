@@ -81,6 +81,9 @@
 
 const struct filter_rule filter_rules[] = {
     /* Natively harmless, see sys_native(). */
+    /* But for kept layers: filter_gen.c. */
+    ALWAYS(fsync),
+    ALWAYS(fdatasync),
     ALWAYS(shmget),
     ALWAYS(shmctl),
     ALWAYS(semget),

@@ -153,7 +153,18 @@ int64_t sys_ustat(struct call *c)
 /* The upper is memory, and the lower isn't written: there is nothing to flush, and the host isn't to be made to. */
 int64_t sys_sync(struct call *c)
 {
+	c->ops->may_block(c);
+	(void)!vfs_sync(true);
 	return 0;
+}
+
+/* The names and attributes first, then the host's kernel sees to the data. */
+int64_t sys_fsync(struct call *c)
+{
+	c->ops->may_block(c);
+	int r = vfs_sync(false);
+
+	return r ? r : CALL_CONTINUE;
 }
 
 int64_t sys_syncfs(struct call *c)
@@ -163,5 +174,6 @@ int64_t sys_syncfs(struct call *c)
 	if (fd < 0)
 		return fd;
 	close_fd_(&fd);
-	return 0;
+	c->ops->may_block(c);
+	return vfs_sync(true);
 }

@@ -5,7 +5,7 @@
  * An AF_UNIX path is a node of the VFS with a random key; the socket itself is bound to an abstract name made of the key, in the tracees'
  * network namespace. bind and connect run on our duplicate of the program's socket. Other families run natively (CONTINUE): a descriptor or
  * address swapped meanwhile reaches only the empty real root and the sandbox's own abstract names.
- * 
+ *
  * The host takes us for the one who connects. So a stream client without a name gets one of ours once it's connected, and with the name go the
  * credentials of that moment, which SO_PEERCRED of the other end looks up. Not before: a bind that follows a failed connect must work.
  *
@@ -14,6 +14,7 @@
 #include "kernel/syscall.h"
 
 #include "kernel/cred.h"
+#include "kernel/sock.h"
 
 #include <linux/netlink.h>
 #include <poll.h>
@@ -30,7 +31,6 @@
 #define PREFIX       "sandbox-"
 #define PREFIX_LEN   (sizeof(PREFIX) - 1)
 #define NAME_LEN     (1 + PREFIX_LEN + 2 * VFS_SOCK_KEY) /* of the abstract name, its NUL included */
-#define UN_PATH      offsetof(struct sockaddr_un, sun_path)
 #define KNOWN_MAX    16384
 #define GROUPS_MAX   256 /* told by SO_PEERGROUPS of a client that connected by name */
 #define POLL_STEP_MS 20
@@ -123,6 +123,26 @@ static void remember_client(struct call *c, const struct sockaddr_un *un, sockle
 	pthread_mutex_unlock(&known_lock);
 }
 
+int sock_client(const struct sockaddr_un *un, socklen_t len, struct ucred *cred, gid_t **groups, int *n)
+{
+	struct known *k;
+	int r = 0;
+
+	pthread_mutex_lock(&known_lock);
+	HASH_FIND(hh, known, un->sun_path, len - UN_PATH, k);
+	if (k && k->client) {
+		*cred = k->cred;
+		*groups = k->n_groups ? malloc((size_t)k->n_groups * sizeof(gid_t)) : NULL;
+		if (*groups)
+			memcpy(*groups, k->groups, (size_t)k->n_groups * sizeof(gid_t));
+		else if (k->n_groups)
+			r = -ENOMEM;
+		*n = k->n_groups;
+	}
+	pthread_mutex_unlock(&known_lock);
+	return r;
+}
+
 static socklen_t key_to_name(const uint8_t key[VFS_SOCK_KEY], struct sockaddr_un *un)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -211,7 +231,7 @@ static int read_address(struct call *c, uint64_t addr, uint32_t len, struct addr
 }
 
 /* The program's socket and the domain, or -errno. */
-static int get_socket(struct call *c, int *fd)
+int sock_get(struct call *c, int *fd)
 {
 	*fd = c->ops->get_fd(c, arg_int(c, 0));
 	return *fd < 0 ? *fd : domain_of(*fd);
@@ -225,7 +245,7 @@ int64_t sys_bind(struct call *c)
 	struct sockaddr_un un;
 	struct address a;
 	socklen_t len = sizeof(ss);
-	int r = get_socket(c, &fd), undone;
+	int r = sock_get(c, &fd), undone;
 
 	if (r < 0)
 		return r;
@@ -366,7 +386,7 @@ int64_t sys_connect(struct call *c)
 	struct sockaddr_un un;
 	struct address a;
 	socklen_t len;
-	int r = get_socket(c, &fd);
+	int r = sock_get(c, &fd);
 
 	if (r < 0)
 		return r;
@@ -421,7 +441,7 @@ int64_t sys_sendto(struct call *c)
 
 	if (!c->args[4])
 		return CALL_CONTINUE;
-	r = get_socket(c, &fd);
+	r = sock_get(c, &fd);
 	if (r < 0)
 		return r;
 	if (r != AF_UNIX)
@@ -497,7 +517,7 @@ static int64_t accept_named(struct call *c, int flags)
 	AUTO_CLOSE int got = -1;
 	struct sockaddr_storage ss;
 	socklen_t len;
-	int r = get_socket(c, &fd);
+	int r = sock_get(c, &fd);
 
 	if (r < 0)
 		return r;
@@ -540,7 +560,7 @@ int64_t sys_recvfrom(struct call *c)
 	size_t size = (size_t)MIN(c->args[2], (uint64_t)RECV_MAX);
 	socklen_t len;
 	ssize_t n;
-	int r = get_socket(c, &fd);
+	int r = sock_get(c, &fd);
 
 	if (r < 0)
 		return r;
@@ -583,153 +603,4 @@ int64_t sys_getsockname(struct call *c)
 int64_t sys_getpeername(struct call *c)
 {
 	return put_name(c, getpeername);
-}
-
-/* What the filter let through to us isn't on its list of domains and types. */
-int64_t sys_socket(struct call *c)
-{
-	switch (arg_u32(c, 0)) {
-	case AF_INET:
-	case AF_INET6:
-		return (arg_u32(c, 1) & 0xf) == SOCK_RAW ? -EPERM : -ESOCKTNOSUPPORT;
-	case AF_UNIX:
-		return -ESOCKTNOSUPPORT;
-	case AF_NETLINK:
-		return -EPROTONOSUPPORT;
-	case AF_PACKET:
-		return -EPERM;
-	default:
-		return -EAFNOSUPPORT;
-	}
-}
-
-int64_t sys_socketpair(struct call *c)
-{
-	return arg_u32(c, 0) == AF_UNIX ? -ESOCKTNOSUPPORT : -EAFNOSUPPORT;
-}
-
-/* Filters and programs on sockets are the host kernel's attack surface. */
-int64_t sys_setsockopt(struct call *c)
-{
-	return -EPERM;
-}
-
-struct peer {
-	struct ucred cred;
-	bool connected;
-	int n_groups;
-	gid_t *groups;
-};
-
-static void peer_free(struct peer *p)
-{
-	free(p->groups);
-}
-
-static int peer_set_groups(struct peer *p, const gid_t *groups, int n)
-{
-	p->n_groups = n;
-	if (!n)
-		return 0;
-	p->groups = malloc((size_t)n * sizeof(gid_t));
-	if (!p->groups)
-		return -ENOMEM;
-	memcpy(p->groups, groups, (size_t)n * sizeof(gid_t));
-	return 0;
-}
-
-/* For a socket that we connected: the caller of connect is known by the name that its end has. */
-static int peer_by_name(int fd, struct peer *p)
-{
-	struct sockaddr_storage ss;
-	struct sockaddr_un *un = (struct sockaddr_un *)&ss;
-	struct known *k = NULL;
-	socklen_t len;
-	int r = 0;
-
-	/* Its bind comes right after its connect, in another thread of ours. */
-	for (int i = 0; i < 20; i++) {
-		len = sizeof(ss);
-		if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0 || len > UN_PATH)
-			break;
-		poll(NULL, 0, 1);
-	}
-	p->cred = (struct ucred){.pid = 0, .uid = 65534, .gid = 65534};
-	if (len <= UN_PATH || len > sizeof(*un))
-		return 0;
-	pthread_mutex_lock(&known_lock);
-	HASH_FIND(hh, known, un->sun_path, len - UN_PATH, k);
-	if (k && k->client) {
-		p->cred = k->cred;
-		r = peer_set_groups(p, k->groups, k->n_groups);
-	}
-	pthread_mutex_unlock(&known_lock);
-	return r;
-}
-
-/* The peer as the sandbox sees it: its process number is the host's, its ids are virtual. */
-static int find_peer_cred(struct call *c, int fd, struct peer *p)
-{
-	socklen_t len = sizeof(p->cred);
-	struct record *rec;
-	int r;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &p->cred, &len) < 0)
-		return -errno;
-	if (p->cred.pid <= 0) {
-		/* Not connected: 0, -1, -1, which is Linux's answer; or a peer outside of the sandbox. */
-		p->cred.pid = 0;
-		return 0;
-	}
-	p->connected = true;
-	if (p->cred.pid == getpid())
-		return peer_by_name(fd, p);
-	p->cred.pid = MAX(c->ops->guest_pid(c, p->cred.pid), 0);
-	rec = p->cred.pid ? c->ops->record_of(c, p->cred.pid) : NULL;
-	if (!rec) {
-		/* It has ended, as one that left a listener to its child. */
-		record_get(c->rec);
-		rec = c->rec;
-	}
-	p->cred.uid = rec->cred->euid;
-	p->cred.gid = rec->cred->egid;
-	r = peer_set_groups(p, rec->cred->groups, rec->cred->ngroups);
-	record_put(rec);
-	return r;
-}
-
-static int put_option(struct call *c, const void *v, size_t size, bool whole)
-{
-	uint32_t room, n = (uint32_t)size;
-	int r = c->ops->read(c, c->args[4], &room, sizeof(room));
-
-	if (r < 0)
-		return r;
-	if ((int)room < 0)
-		return -EINVAL;
-	if (whole && room < n) {
-		r = c->ops->write(c, c->args[4], &n, sizeof(n));
-		return r < 0 ? r : -ERANGE;
-	}
-	n = MIN(room, n);
-	r = n ? c->ops->write(c, c->args[3], v, n) : 0;
-	return r < 0 ? r : c->ops->write(c, c->args[4], &n, sizeof(n));
-}
-
-int64_t sys_getsockopt(struct call *c)
-{
-	__attribute__((cleanup(peer_free))) struct peer p = {0};
-	AUTO_CLOSE int fd = -1;
-	int r;
-
-	if (arg_u32(c, 1) != SOL_SOCKET || (arg_u32(c, 2) != SO_PEERCRED && arg_u32(c, 2) != SO_PEERGROUPS))
-		return -ENOPROTOOPT;
-	r = get_socket(c, &fd);
-	if (r >= 0)
-		r = find_peer_cred(c, fd, &p);
-	if (r < 0)
-		return r;
-	if (arg_u32(c, 2) == SO_PEERCRED)
-		return put_option(c, &p.cred, sizeof(p.cred), false);
-	return p.connected ? put_option(c, p.groups, (size_t)p.n_groups * sizeof(gid_t), true) : -ENODATA;
 }

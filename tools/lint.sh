@@ -14,7 +14,7 @@ say() { # reads findings on stdin, $1 says what they are
 	done
 }
 
-mapfile -t sources < <(find base gofer vfs kernel interposer tools tests -name '*.[chS]' -not -path '*/testdata/*' | sort)
+mapfile -t sources < <(find base layer gofer vfs kernel interposer tools tests -name '*.[chS]' -not -path '*/testdata/*' | sort)
 mapfile -t code < <(printf '%s\n' "${sources[@]}" | grep -v '^tests/')
 
 # Who may include whom: a regular expression of allowed #include "..." for each folder.
@@ -24,16 +24,18 @@ layer() {
 }
 list() { printf '%s\n' "${code[@]}" | grep -E "$1" | grep -vE "${2:-^$}"; }
 layer "$(list '^base/')" 'base/'
+layer "$(list '^layer/')" 'base/|layer/'
 layer "$(list '^gofer/')" 'base/|gofer/'
 layer "$(list '^gofer/server|^gofer/main')" 'base/|gofer/(wire|gofer|server|proto|attr)'
 layer "$(list '^gofer/client')" 'base/|gofer/(wire|client|proto|attr|gofer\.h)'
 layer "$(list '^vfs/' '^vfs/(goferfs|overlay/)')" 'base/|vfs/'
-layer "$(list '^vfs/(goferfs|overlay/)')" 'base/|vfs/|gofer/client\.h|gofer/gofer\.h'
+layer "$(list '^vfs/(goferfs|overlay/)')" 'base/|vfs/|layer/|gofer/client\.h|gofer/gofer\.h'
 layer "$(list '^kernel/')" 'base/|vfs/vfs\.h|kernel/|syscall_names'
 layer "$(list '^interposer/' '^interposer/(stub/|launch|media|confine|setup|supervisor|gofer)')" 'base/|kernel/|vfs/vfs\.h|interposer/|filter_bpf'
 # Start-up is where all the parts are put together.
 layer "$(list '^interposer/(launch|media|confine|setup|supervisor|gofer)')" 'base/|kernel/|vfs/vfs\.h|interposer/|gofer/(gofer|client|server)|filter_bpf'
-layer "$(list '^interposer/stub/')" 'interposer/stub/|stub|interposer/checkin'
+# kernel/exec.h is freestanding: what stub and supervisor tell each other.
+layer "$(list '^interposer/stub/')" 'interposer/stub/|kernel/exec\.h'
 grep -nE '^#[[:space:]]*include[[:space:]]*"(tools|tests)/' -- $(list . '^tools/') | say "nothing includes tools or tests"
 
 # Calls with no bound, a shell, or a signal-unsafe buffer behind them.
@@ -46,9 +48,9 @@ for f in "${sources[@]}" tools/*.sh tests/run tests/e2e/*.sh GNUmakefile .ci/run
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f:1" | say "no SPDX line"
 	grep -nE '[[:blank:]]+$' "$f" | sed "s|^\([0-9]*\):.*|$f:\1|" | say "trailing blanks"
 	lines=$(wc -l <"$f")
-	[ "$lines" -le 700 ] || echo "$f:$lines" | say "over 700 lines: is it two files?"
+	[ "$lines" -le 850 ] || echo "$f:$lines" | say "over 850 lines: is it two files?"
 done
-for d in base gofer vfs kernel interposer tools tests; do
+for d in base layer gofer vfs kernel interposer tools tests; do
 	[ -e "$d/README.md" ] || echo "$d" | say "folder without a README.md"
 done
 

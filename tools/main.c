@@ -4,11 +4,11 @@
  *
  * Everything but reading the command line is behind interposer/launch.h, so that another front end can share it.
  */
-#include "tools/gc.h"
 #include "tools/options.h"
 #include "tools/trace_options.h"
 
 #include "base/log.h"
+#include "tools/cmd.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,8 +46,11 @@ int main(int argc, char **argv)
 	int status;
 
 	fill_standard_fds();
-	if (argc > 1 && !strcmp(argv[1], "gc"))
-		return gc_main(argc - 1, argv + 1);
+	const struct command *cmd = argc > 1 ? command_find(argv[1]) : NULL;
+	if (cmd) {
+		status = cmd->run(argc - 1, argv + 1);
+		return finish_stdout() ? 125 : status;
+	}
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
 		if (opt.trace.on)
@@ -61,7 +64,7 @@ int main(int argc, char **argv)
 		status = finish_stdout();
 		break;
 	default:
-		status = sandbox_run(&opt);
+		status = run_sandbox(&opt);
 	}
 	options_free(&opt);
 	return status;

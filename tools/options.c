@@ -39,6 +39,13 @@ enum option_code {
 	OPT_STATS,
 	OPT_EXPLAIN,
 	OPT_JSON,
+	OPT_NAME,
+	OPT_FROM,
+	OPT_DISCARD,
+	OPT_COMMIT,
+	OPT_KEEP,
+	OPT_ASK,
+	OPT_ON_ERROR,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -68,14 +75,20 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"explain", no_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"from", required_argument, NULL, OPT_FROM},
+    {"discard", no_argument, NULL, OPT_DISCARD},
+    {"commit", no_argument, NULL, OPT_COMMIT},
+    {"keep", required_argument, NULL, OPT_KEEP},
+    {"ask", no_argument, NULL, OPT_ASK},
+    {"on-error", required_argument, NULL, OPT_ON_ERROR},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace ...      show system calls: sandbox trace --help\n"
-				"       sandbox gc [PATH...]   remove what killed sandboxes left behind\n"
+				"       sandbox trace|ls|diff|commit|discard|export|import|gc (man sandbox-ls)\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -88,8 +101,9 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --setenv K V, --unsetenv K, --clearenv  change the environment\n"
 				"  --uid N, --gid N       user and group id inside\n"
 				"  --fakeroot             be uid 0 and gid 0 inside, for an ordinary user\n"
-				"  --hostname H           host name inside (default \"sandbox\")\n"
-				"  --net MODE             none (default: loopback only) or host\n"
+				"  --hostname H, --net none|host  host name; network (default: loopback only)\n"
+				"  --name NAME            keep the changes, and go on from those kept before\n"
+				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats, --explain     at the end: counters; what was refused and why\n"
@@ -344,6 +358,41 @@ static const char *check_hostname(const char *s)
 	return s;
 }
 
+static struct kept_options kept;
+
+const struct kept_options *options_kept(void)
+{
+	return &kept;
+}
+
+static void set_after(enum kept_action a)
+{
+	if (kept.after != KEPT_DEFAULT && kept.after != a)
+		die("--discard, --commit, --keep and --ask exclude each other");
+	kept.after = a;
+}
+
+static enum kept_action parse_on_error(const char *s)
+{
+	if (!strcmp(s, "commit"))
+		return KEPT_COMMIT;
+	if (!strcmp(s, "discard"))
+		return KEPT_DISCARD;
+	if (!strcmp(s, "keep"))
+		return KEPT_KEEP;
+	die("--on-error: \"%s\" is not commit, discard or keep", s);
+}
+
+static void check_kept(const struct launch_options *o)
+{
+	if (kept.name && kept.after != KEPT_DEFAULT)
+		die("--name keeps the changes: --discard, --commit, --keep and --ask are for runs without it");
+	if (kept.on_error == KEPT_KEEP && kept.after != KEPT_KEEP && !kept.name)
+		kept.keep = NULL;
+	if (o->overlay_none && (kept.name || kept.after > KEPT_DISCARD || kept.from))
+		die("--overlay none makes no changes to keep");
+}
+
 static bool parse_net(const char *s)
 {
 	if (!strcmp(s, "host"))
@@ -379,6 +428,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 
 	const bool tracing = argc > 1 && !strcmp(argv[1], "trace");
 
+	kept = (struct kept_options){0};
 	*out = (struct launch_options){.hostname = "sandbox"};
 	if (tracing) {
 		trace_defaults(&out->trace);
@@ -473,6 +523,28 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 				die("--json is for sandbox trace");
 			out->trace.json = true;
 			break;
+		case OPT_NAME:
+			kept.name = v;
+			break;
+		case OPT_FROM:
+			kept.from = v;
+			break;
+		case OPT_DISCARD:
+			set_after(KEPT_DISCARD);
+			break;
+		case OPT_COMMIT:
+			set_after(KEPT_COMMIT);
+			break;
+		case OPT_KEEP:
+			set_after(KEPT_KEEP);
+			kept.keep = v;
+			break;
+		case OPT_ASK:
+			set_after(KEPT_ASK);
+			break;
+		case OPT_ON_ERROR:
+			kept.on_error = parse_on_error(v);
+			break;
 		case OPT_VERSION:
 		case OPT_HELP:
 			env_clear(&e);
@@ -490,6 +562,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	trace_options_check(&out->trace);
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
+	check_kept(out);
 	if (out->fakeroot && (have_uid || have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;

@@ -4,7 +4,6 @@
  *
  * We hold no table of the tracees' descriptors: device and inode number of the descriptor itself say what it is.
  */
-#include "gofer/client.h"
 #include "vfs/core.h"
 
 #include <string.h>
@@ -73,31 +72,6 @@ static int64_t ns_of(const struct statx_timestamp *t)
 	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
 }
 
-/* A lower file whose inode has left the cache while a tracee has it open: only the gofer sees the true owner. */
-static int lower_fstat(int hostfd, dev_t host_dev, struct kstat *out)
-{
-	const struct vfs_config *cfg = vfs_config();
-	struct gattr a;
-	int err = gofer_fstat(cfg->gofer, hostfd, &a);
-
-	if (err)
-		return err;
-	*out = (struct kstat){.dev = vfs_map_dev(host_dev),
-			      .ino = a.ino,
-			      .mode = a.mode,
-			      .nlink = a.nlink,
-			      .blksize = a.blksize,
-			      .uid = cfg->fakeroot && a.uid == cfg->host_uid ? 0 : a.uid,
-			      .gid = cfg->fakeroot && a.gid == cfg->host_gid ? 0 : a.gid,
-			      .size = a.size,
-			      .blocks = a.blocks,
-			      .atime = a.atime,
-			      .mtime = a.mtime,
-			      .ctime = a.ctime,
-			      .btime = a.btime};
-	return 0;
-}
-
 int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kstat *out)
 {
 	const struct vfs_config *cfg = vfs_config();
@@ -112,7 +86,7 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 	if (cfg->gofer && S_ISREG(sx.stx_mode) && vfs_dev_known(dev)) {
 		int fl = fcntl(hostfd, F_GETFL);
 
-		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && lower_fstat(hostfd, dev, out) == 0)
+		if (fl >= 0 && (fl & O_ACCMODE) == O_RDONLY && goferfs_fstat(hostfd, dev, out) == 0)
 			return 0;
 	}
 	*out = (struct kstat){.dev = vfs_dev_known(dev) ? vfs_map_dev(dev) : dev,

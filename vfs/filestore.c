@@ -168,6 +168,36 @@ int filestore_mkfifo(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uin
 	return 0;
 }
 
+int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino)
+{
+	struct stat st;
+
+	if (fstatat(dir_of(fs), fname(id).s, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if ((st.st_mode & S_IFMT) != (type & S_IFMT))
+		return -ENOENT;
+	fs->dev = *host_dev = st.st_dev;
+	*host_ino = st.st_ino;
+	return 0;
+}
+
+void filestore_reserve(struct filestore *fs, uint64_t last_id)
+{
+	pthread_mutex_lock(&fs->lock);
+	fs->last_id = MAX(fs->last_id, last_id);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+int filestore_dir(const struct filestore *fs)
+{
+	return dir_of(fs);
+}
+
+int filestore_sync(const struct filestore *fs)
+{
+	return syncfs(dir_of(fs)) ? -errno : 0;
+}
+
 uint64_t filestore_dev(const struct filestore *fs)
 {
 	return fs->dev;

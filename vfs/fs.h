@@ -216,6 +216,7 @@ struct inode *hostobj_find(dev_t dev, uint64_t ino);
 /* Initialises the generic part with one reference and times now. */
 void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode);
 uint64_t vfs_new_ino(void);
+void vfs_reserve_ino(uint64_t last); /* numbers up to this one are taken */
 /* The device number the sandbox shows for a file system of the host; the same for the same host device. */
 dev_t vfs_map_dev(uint64_t host_dev);
 dev_t vfs_new_dev(void);
@@ -238,6 +239,11 @@ void filestore_free(struct filestore *fs, uint64_t id); /* name is gone */
 int filestore_mkfifo(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
 uint64_t filestore_dev(const struct filestore *fs); /* host device of all its files */
 int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size);
+/* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
+int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
+void filestore_reserve(struct filestore *fs, uint64_t last_id); /* ids up to this one are taken */
+int filestore_dir(const struct filestore *fs); /* its directory: not to be closed */
+int filestore_sync(const struct filestore *fs); /* data of all files to the disk */
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
 bool filestore_busy(struct filestore *fs, uint64_t id);
 /* Can anyone write to it by a descriptor or mapping that exists? Regular files. */
@@ -257,6 +263,8 @@ int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay 
 /* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
 void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */
+/* Attributes of a lower file that is open in a tracee and unknown to the cache; host_dev: its device as the host has it. 0 or -errno. */
+int goferfs_fstat(int hostfd, dev_t host_dev, struct kstat *out);
 int procfs_new(struct super **out);
 int devfs_new(struct super **out);
 int devpts_new(struct super **out);

@@ -114,6 +114,14 @@ uint64_t vfs_new_ino(void)
 	return atomic_fetch_add(&next_ino, 1);
 }
 
+void vfs_reserve_ino(uint64_t last)
+{
+	uint64_t next = atomic_load(&next_ino);
+
+	if (last != UINT64_MAX && next <= last)
+		atomic_store(&next_ino, last + 1);
+}
+
 int64_t vfs_now(void)
 {
 	struct timespec ts;

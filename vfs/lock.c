@@ -86,14 +86,28 @@ void vfs_wrlock(void)
 	held = 2;
 }
 
+static bool (*hook_before)(void);
+static void (*hook_after)(void);
+
+void vfs_on_wrunlock(bool (*before)(void), void (*after)(void))
+{
+	hook_after = after;
+	hook_before = before;
+}
+
 void vfs_wrunlock(void)
 {
+	bool after;
+
 	/* Here nobody relies on unreferenced dentries any more: the one place where the cache can be brought within its bound. */
 	dcache_trim();
+	after = hook_before && hook_before();
 	held = 0;
 	for (struct slot *s = slots; s; s = s->next)
 		pthread_mutex_unlock(&s->lock);
 	pthread_mutex_unlock(&registry);
+	if (after)
+		hook_after();
 }
 
 void vfs_assert_locked(int write)

@@ -9,10 +9,15 @@
 #ifndef VFS_LOCK_H
 #define VFS_LOCK_H
 
+#include <stdbool.h>
+
 void vfs_rdlock(void);
 void vfs_rdunlock(void);
 void vfs_wrlock(void);
 void vfs_wrunlock(void);
+/* before: called at the end of each hold for writing, still under the lock; when it says true, after follows once the lock is dropped,
+ * before vfs_wrunlock() returns. Set once, while there is one thread. */
+void vfs_on_wrunlock(bool (*before)(void), void (*after)(void));
 /* Aborts unless this thread holds the lock (for writing, if write): states an invariant at the head of a function. */
 void vfs_assert_locked(int write);
 

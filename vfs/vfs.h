@@ -142,10 +142,20 @@ struct vfs_config {
 	uid_t host_uid;
 	gid_t host_gid;
 	const char *hostname;
+	/* A kept layer under the root: its journal, and the directory that has it. filestore is then the layer's, too. */
+	bool keep;
+	int keep_journal, keep_dir;
 };
 /* Makes token_rw the working directory of the process: inotify_add_watch(2) takes no directory descriptor. Call it once. */
 int vfs_init(const struct vfs_config *cfg) MUST_CHECK;
 const struct vfs_config *vfs_config(void);
+
+/* Changes of a kept layer are recorded from now on: call it after the last mount. */
+int vfs_keep_start(void) MUST_CHECK;
+/* Puts what was recorded on the disk, with data also all file data: 0 (also without a kept layer) or -errno. */
+int vfs_sync(bool data) MUST_CHECK;
+/* No call will come any more: gives space of deleted files back. */
+void vfs_keep_end(void);
 
 /* Where the file data of changed files goes: nowhere, into vfs_config.filestore, or (n > 0) into vfs_config.stores[n - 1]. */
 enum { VFS_UPPER_NONE = -1, VFS_UPPER_MEMORY = 0 };

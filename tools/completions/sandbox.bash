@@ -12,10 +12,12 @@ _sandbox() {
 				return
 			fi
 			i=$((i + 3)) ;;
-		--root | --overlay | --max-disk | --memory | --pids | --cpus | --timeout | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net)
+		--root | --overlay | --max-disk | --memory | --pids | --cpus | --timeout | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net | --name | --from | --keep | --on-error)
 			if [ $((COMP_CWORD - i)) -le 1 ]; then
 				case $w in
 				--overlay) mapfile -t COMPREPLY < <(compgen -W "root:memory root:self root:dir=/ all:memory all:self all:dir=/ none" -- "$cur") ;;
+				--name | --from) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
+				--on-error) mapfile -t COMPREPLY < <(compgen -W "commit discard keep" -- "$cur") ;;
 				--net) mapfile -t COMPREPLY < <(compgen -W "none host" -- "$cur") ;;
 				--root | --chdir | --tmpfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 				--hide) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
@@ -29,15 +31,23 @@ _sandbox() {
 		*) break ;;
 		esac
 	done
-	if [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = gc ]; then
+	if [ "$COMP_CWORD" -gt 1 ] && [[ ${COMP_WORDS[1]} =~ ^(diff|commit|discard|export)$ ]]; then
+		case $cur in
+		-*) [ "${COMP_WORDS[1]}" = diff ] && w="-u --stat --json" || w="--dry-run --force"
+			mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
+		/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+		*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
+		esac
+	elif [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = gc ]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 	elif [ $i -lt "$COMP_CWORD" ]; then
 		declare -F _command_offset >/dev/null && _command_offset "$i" || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
-			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --stats --explain --version --help" -- "$cur")
+			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --name --from --discard --commit --keep --ask --on-error
+			--stats --explain --version --help" -- "$cur")
 	else
-		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "trace ls diff commit discard export import gc" -- "$cur"; compgen -c -- "$cur")
 	fi
 }
 complete -o filenames -F _sandbox sandbox

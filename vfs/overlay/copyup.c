@@ -125,6 +125,9 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		return 0;
 	if (!o->low || (!reg && !S_ISFIFO(inode->mode)))
 		return -EINVAL;
+	r = ovl_keep_room(inode->sb);
+	if (r)
+		return r;
 	if (reg && limit > LONG_COPY && ctx && ctx->may_block)
 		ctx->may_block(ctx);
 	r = ovl_quota_inode(OVL_SB(inode->sb), 1);
@@ -148,6 +151,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	atomic_fetch_add(&ovl_copy_ups, 1);
 	atomic_fetch_add(&ovl_upper_files, 1);
 	vfs_wrlock();
+	ovl_keep_see(o);
 	o->id = id;
 	o->back_ino = ino;
 	hostobj_add(dev, ino, inode);
@@ -159,6 +163,10 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		ovl_pin(o);
 	if (d && !(d->flags & D_DEAD))
 		d_pin(d);
+	if (inode->nlink)
+		ovl_keep_inode(o);
+	if (d && !(d->flags & D_DEAD))
+		ovl_keep_entry(d, inode);
 	vfs_wrunlock();
 	ovl_fdcache_drop(o);
 	ovl_quota_dirty(o);

@@ -20,6 +20,7 @@ static void place(struct dentry *d, bool has)
 }
 static void touch_dir(struct dentry *dir)
 {
+	ovl_keep_see(OVL(dir->inode));
 	dir->inode->mtime = dir->inode->ctime = vfs_now();
 	d_pin(dir);
 }
@@ -49,7 +50,7 @@ int ovl_prepare(struct dentry *d, bool removing)
 	filestore_reclaim(os->store);
 	ovl_quota_refresh(os, removing);
 	if (!removing)
-		return 0;
+		return ovl_keep_room(d->sb); /* a removal makes room, and there is some in reserve */
 	vfs_rdlock();
 	if (d->inode && S_ISDIR(d->inode->mode) && OVL(d->inode)->low && !(d->flags & D_COMPLETE)) {
 		dir = d->inode;
@@ -92,8 +93,10 @@ static void drop_link(struct dentry *d)
 {
 	struct inode *i = d->inode;
 
+	ovl_keep_see(OVL(i));
 	i->ctime = vfs_now();
 	if (S_ISDIR(i->mode)) {
+		ovl_keep_gone(OVL(i));
 		i->nlink = 0;
 		i->flags |= I_DEAD;
 		count_subdirs(d->parent, -1);
@@ -102,6 +105,10 @@ static void drop_link(struct dentry *d)
 	if (i->nlink)
 		i->nlink--;
 	ovl_pin(OVL(i));
+	if (i->nlink)
+		ovl_keep_inode(OVL(i));
+	else
+		ovl_keep_gone(OVL(i));
 	if (!i->nlink)
 		ovl_orphan_add(OVL(i));
 }
@@ -129,6 +136,9 @@ int ovl_mknod(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid,
 		count_subdirs(d->parent, 1);
 	}
 	touch_dir(d->parent);
+	ovl_keep_inode(o);
+	ovl_keep_entry(d, NULL);
+	ovl_keep_times(d->parent);
 	return 0;
 }
 
@@ -147,6 +157,7 @@ int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d)
 	if (!inode->nlink && !(inode->flags & I_LINKABLE))
 		return -ENOENT;
 	ovl_pin(o);
+	ovl_keep_see(o);
 	inode->nlink++;
 	inode->ctime = vfs_now();
 	iget(inode);
@@ -155,6 +166,11 @@ int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d)
 	d_pin(d);
 	ovl_orphan_del(o);
 	touch_dir(d->parent);
+	ovl_keep_inode(o);
+	if (from && from->inode == inode && !(from->flags & D_DEAD))
+		ovl_keep_entry(from, inode);
+	ovl_keep_entry(d, NULL);
+	ovl_keep_times(d->parent);
 	return 0;
 }
 
@@ -169,6 +185,8 @@ int ovl_unlink(struct dentry *d)
 	touch_dir(dir);
 	uint32_t left = leave(d);
 	drop_link(d);
+	ovl_keep_left(dir, d->name, d->namelen, left, d->inode);
+	ovl_keep_times(dir);
 	d_delete(d, left);
 	return 0;
 }
@@ -186,15 +204,20 @@ int ovl_rmdir(struct dentry *d)
 	touch_dir(dir);
 	uint32_t left = leave(d);
 	drop_link(d);
+	ovl_keep_left(dir, d->name, d->namelen, left, d->inode);
+	ovl_keep_times(dir);
 	d_delete(d, left);
 	return 0;
 }
 
-static void moved(struct dentry *d)
+static void moved(struct dentry *d, const struct inode *before)
 {
 	ovl_pin(OVL(d->inode));
 	d->inode->ctime = vfs_now();
 	d_pin(d);
+	ovl_keep_inode(OVL(d->inode));
+	ovl_keep_entry(d, before);
+	ovl_keep_times(d->parent);
 }
 
 static int exchange(struct dentry *a, struct dentry *b)
@@ -205,15 +228,18 @@ static int exchange(struct dentry *a, struct dentry *b)
 
 	if (a->inode == b->inode)
 		return 0;
+	struct inode *ia = a->inode, *ib = b->inode;
 	touch_dir(da);
 	touch_dir(db);
+	ovl_keep_see(OVL(ia));
+	ovl_keep_see(OVL(ib));
 	d_exchange(a, b);
 	place(a, has_b);
 	place(b, has_a);
 	count_subdirs(da, dir_b - dir_a);
 	count_subdirs(db, dir_a - dir_b);
-	moved(a);
-	moved(b);
+	moved(a, ib);
+	moved(b, ia);
 	return 0;
 }
 
@@ -241,15 +267,25 @@ int ovl_rename(struct dentry *from, struct dentry *to, unsigned flags)
 	}
 	touch_dir(df);
 	touch_dir(dt);
-	if (to->inode)
+	struct inode *victim = to->inode;
+	uint32_t left = leave(from);
+	ovl_keep_see(OVL(from->inode));
+	if (victim) {
+		iget(victim);
 		drop_link(to);
-	d_move(from, to, leave(from));
+	}
+	ovl_keep_left(df, from->name, from->namelen, left, from->inode);
+	d_move(from, to, left);
 	place(from, has);
 	if (dir && df != dt) {
 		count_subdirs(df, -1);
 		count_subdirs(dt, 1);
 	}
-	moved(from);
+	moved(from, victim);
+	if (df != dt)
+		ovl_keep_times(df);
+	if (victim)
+		iput_locked(victim);
 	return 0;
 }
 

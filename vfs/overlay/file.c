@@ -168,8 +168,10 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	struct ovl_inode *o = OVL(inode);
 	unsigned times = sa->valid & (SA_ATIME | SA_MTIME | SA_ATIME_NOW | SA_MTIME_NOW);
 	int64_t now = vfs_now();
-	int r;
+	int r = ovl_keep_room(inode->sb);
 
+	if (r)
+		return r;
 	if (sa->valid & SA_SIZE) {
 		if (!S_ISREG(inode->mode))
 			return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
@@ -194,6 +196,7 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 			return r;
 	}
 	vfs_wrlock();
+	ovl_keep_see(o);
 	if (sa->valid & SA_MODE)
 		inode->mode = (inode->mode & S_IFMT) | (sa->mode & 07777);
 	if (sa->valid & SA_UID)
@@ -214,6 +217,10 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 		ovl_pin(o);
 	if (d && !(d->flags & D_DEAD))
 		d_pin(d);
+	if (inode->nlink)
+		ovl_keep_inode(o);
+	if (d && !(d->flags & D_DEAD))
+		ovl_keep_entry(d, inode);
 	vfs_wrunlock();
 	return 0;
 }

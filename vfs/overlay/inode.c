@@ -43,6 +43,9 @@ static struct inode *find_lower(const struct super *sb, const struct gattr *a, b
 	*taken = i;
 	if (!i || i->ops != &ovl_ops || i->sb != sb || !OVL(i)->low)
 		return NULL;
+	/* A kept inode may be older than the host's present use of the number. */
+	if (OVL(i)->jid && i->btime != a->btime)
+		return NULL;
 	iget(i);
 	return i;
 }
@@ -160,7 +163,10 @@ void ovl_release(struct inode *i)
 	ovl_quota_release(o);
 	if (o->id) {
 		hostobj_del(filestore_dev(ovl_store(o)), o->back_ino);
-		filestore_free(ovl_store(o), o->id);
+		if (OVL_SB(i->sb)->kept)
+			ovl_keep_free(o->id);
+		else
+			filestore_free(ovl_store(o), o->id);
 		atomic_fetch_sub(&ovl_upper_files, 1);
 	}
 	if (S_ISDIR(i->mode))

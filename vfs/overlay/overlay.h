@@ -38,6 +38,7 @@ struct ovl_sb {
 	struct super sb;
 	uint32_t export;
 	bool has_lower;
+	bool kept; /* its changes go into the journal: keep.c */
 	struct filestore *store;
 	struct ovl_quota own;   /* tmpfs */
 	struct ovl_quota *q[2]; /* what counts here; first the nearest */
@@ -83,11 +84,13 @@ struct ovl_fd;
 #define OV_ORPHAN  32U /* on the orphan list; changed [W] */
 #define OV_COUNTED 64U /* in the inode quotas */
 #define OV_DIRTY   128U /* on quota.c's list */
+#define OV_NAMED   256U /* directory: the journal has its entry */
 
 struct ovl_inode {
 	struct inode i;
 	atomic_uint st;           /* OV_ */
 	uint32_t copying;         /* bool; guarded by the copy mutex of copyup.c */
+	uint64_t jid;             /* number in the journal, 0: not in it; changed [W] */
 	uint64_t id, back_ino;    /* I_UPPER: the backing file; its device is the filestore's */
 	struct ovl_low *low;      /* immutable; NULL: no lower */
 	struct ovl_xattr *xattrs; /* [W] */
@@ -199,6 +202,28 @@ ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t si
 ssize_t ovl_listxattr(struct inode *inode, char *buf, size_t size);
 int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const void *v, size_t n, int flags);
 void ovl_xattrs_free(struct ovl_xattr *x);
+
+/*
+ * keep.c: changes of a kept layer, recorded [W] as parts of one frame for each hold of the lock. All do nothing on other supers.
+ * see: before the first change of an inode. inode: it has changed. times: only nlink and times of a directory have. entry: what
+ * the name d stood for has changed to what it stands for now; d is alive. left: d has gone or moved from dir, whiteout or nothing is left.
+ */
+void ovl_keep_see(struct ovl_inode *o);
+void ovl_keep_inode(struct ovl_inode *o);
+void ovl_keep_times(struct dentry *dir);
+void ovl_keep_gone(struct ovl_inode *o);
+void ovl_keep_entry(struct dentry *d, const struct inode *before);
+void ovl_keep_left(struct dentry *dir, const char *name, size_t len, bool whiteout, const struct inode *before);
+/* The backing file's data may be needed until the journal's record of its end is on the disk. */
+void ovl_keep_free(uint64_t id);
+int ovl_keep_room(const struct super *sb); /* [U] 0, or why nothing can be recorded: -ENOSPC, -EIO */
+int ovl_keep_replay(struct ovl_sb *os);
+/* keep_build.c */
+struct model;
+int ovl_keep_build(struct ovl_sb *os, const struct model *m);
+/* xattr.c. [W] Makes blob (jxattr_next()) the inode's attributes; and back, malloc'ed. */
+int ovl_xattrs_load(struct ovl_inode *o, const uint8_t *blob, size_t len);
+int ovl_xattrs_save(const struct ovl_inode *o, uint8_t **blob, uint32_t *len);
 
 /* What --stats shows. */
 extern _Atomic uint64_t ovl_copy_ups, ovl_copy_up_bytes, ovl_upper_files;

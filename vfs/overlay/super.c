@@ -101,6 +101,8 @@ int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **
 	struct inode *root = ovl_lower_inode(&o->sb, &a, "", 0);
 	vfs_wrunlock();
 	r = set_root(o, root);
+	if (!r && !export && !(flags & SB_RDONLY) && vfs_config()->keep)
+		r = ovl_keep_replay(o);
 	if (!r)
 		*out = &o->sb;
 	return r;

@@ -6,6 +6,8 @@
  */
 #include "vfs/overlay/overlay.h"
 
+#include "layer/journal.h"
+
 #include <sys/xattr.h>
 
 #define TOTAL_MAX (128U << 10) /* bytes an inode; XATTR_SIZE_MAX and XATTR_LIST_MAX are 64 KiB each */
@@ -173,6 +175,9 @@ int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const 
 		return -E2BIG;
 	if (v && atomic_load(&all_bytes) > ALL_MAX)
 		return -ENOSPC;
+	r = ovl_keep_room(inode->sb);
+	if (r)
+		return r;
 	if (v) {
 		x = make(name, v, n);
 		if (!x)
@@ -217,10 +222,51 @@ int ovl_setxattr(struct dentry *d, struct inode *inode, const char *name, const 
 			*found = old->next;
 		}
 		free_one(old);
+		ovl_keep_see(o);
 		inode->ctime = vfs_now();
+		if (inode->nlink)
+			ovl_keep_inode(o);
+		if (d && !(d->flags & D_DEAD))
+			ovl_keep_entry(d, inode);
 	}
 	vfs_wrunlock();
 	free_one(x);
 	ovl_xattrs_free(copy);
 	return r;
+}
+
+int ovl_xattrs_load(struct ovl_inode *o, const uint8_t *blob, size_t len)
+{
+	const uint8_t *p = blob, *end = blob + len, *value;
+	struct ovl_xattr **tail = &o->xattrs;
+	const char *name;
+	uint32_t size;
+
+	ov_set(o, OV_XATTR);
+	while (jxattr_next(&p, end, &name, &value, &size)) {
+		*tail = make(name, value, size);
+		if (!*tail)
+			return -ENOMEM;
+		tail = &(*tail)->next;
+	}
+	return 0;
+}
+
+int ovl_xattrs_save(const struct ovl_inode *o, uint8_t **blob, uint32_t *len)
+{
+	size_t n = 0;
+
+	for (const struct ovl_xattr *x = o->xattrs; x; x = x->next)
+		n += strlen(x->name) + 1 + sizeof(x->size) + x->size;
+	uint8_t *p = malloc(n + 1);
+	*blob = p;
+	*len = (uint32_t)n;
+	if (!p)
+		return -ENOMEM;
+	for (const struct ovl_xattr *x = o->xattrs; x; x = x->next) {
+		p = mempcpy(p, x->name, strlen(x->name) + 1);
+		p = mempcpy(p, &x->size, sizeof(x->size));
+		p = mempcpy(p, x->value, x->size);
+	}
+	return 0;
 }

@@ -101,6 +101,7 @@ int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name
 	}
 FAKE(vfs_resolve(C, P, N, int fl, struct path *out))
 FAKE(vfs_magic_fd(C, P))
+FAKE(vfs_sync(bool data))
 FAKE(vfs_getpath(C, P, char *b, size_t s))
 FAKE(vfs_stat(C, P, N, int fl, struct kstat *out))
 FAKE(vfs_fstat(C, F, int fd, struct kstat *out))

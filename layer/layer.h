@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layer.h - kept layers on disk: $XDG_STATE_HOME/sandbox/NAME, for root /var/lib/sandbox/NAME.
+ *
+ *   meta          what the layer lies on and how it was made; text
+ *   lock          flock(2)ed by who runs on the layer or changes it
+ *   data/         all that the confined supervisor may touch; for a layer of root's it belongs to the layer's own kernel uid
+ *   data/journal  metadata
+ *   data/store/   file data, named by decimal ids
+ *
+ * A name that starts with a dot is a layer being made or thrown away.
+ */
+#ifndef LAYER_LAYER_H
+#define LAYER_LAYER_H
+
+#include "layer/model.h"
+
+struct layer_meta {
+	char *root; /* host directory that is the lower */
+	uint64_t root_dev, root_ino;
+	bool fakeroot; /* files of host_uid and host_gid showed as 0 */
+	uid_t host_uid;
+	gid_t host_gid;
+	uint32_t kuid;   /* kernel uid of the supervisor, or 0: the caller's own */
+	int64_t created; /* s */
+	char *command;   /* the last one, for ls; may be NULL */
+};
+
+struct layer {
+	char *name;
+	char *path; /* of the layer's directory, for messages and mounts */
+	int statefd, dirfd, datafd, storefd, journalfd;
+	int lockfd; /* held, or -1 */
+	struct layer_meta meta;
+};
+#define LAYER_INIT ((struct layer){.statefd = -1, .dirfd = -1, .datafd = -1, .storefd = -1, .journalfd = -1, .lockfd = -1})
+
+bool layer_name_ok(const char *name);
+/* The state directory, made if make. Descriptor or -errno. path (PATH_MAX) gets its name. */
+int layer_state(bool make, char *path) MUST_CHECK;
+
+#define LAYER_CREATE 1U /* if it doesn't exist, by meta */
+#define LAYER_LOCK   2U /* -EBUSY while somebody else holds it */
+/*
+ * Opens a layer. -ENOENT: no such layer. meta: for LAYER_CREATE; its strings are copied. l is to be closed by layer_close() also after
+ * a failure.
+ */
+int layer_open(struct layer *l, const char *name, unsigned flags, const struct layer_meta *meta) MUST_CHECK;
+void layer_close(struct layer *l);
+#define AUTO_LAYER __attribute__((cleanup(layer_close)))
+int layer_write_meta(struct layer *l) MUST_CHECK;
+/* Is somebody running on it? */
+bool layer_busy(const struct layer *l);
+int layer_rename(struct layer *l, const char *name) MUST_CHECK;
+/* Throws a locked layer away: out of sight at once. */
+int layer_discard(struct layer *l) MUST_CHECK;
+/* Makes model the layer's content; unreferenced backing files go. Locked. */
+int layer_store_model(struct layer *l, const struct model *m) MUST_CHECK;
+/* Removes the backing files that the model has no use for. Inodes' priv are free to use. */
+int layer_sweep_store(int storefd, const struct model *m) MUST_CHECK;
+int layer_open_back(int storefd, uint64_t id, int flags) MUST_CHECK; /* regular file; descriptor or -errno */
+int layer_stat_back(int storefd, uint64_t id, struct stat *st) MUST_CHECK;
+/* Names of all layers, sorted; freed by the caller. */
+int layer_list(char ***names, size_t *n) MUST_CHECK;
+/* Clears what dead runs left: half made and half removed layers. Count or -errno. */
+int layer_gc(void) MUST_CHECK;
+int layer_remove_tree(int dirfd, const char *name) MUST_CHECK;
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run.c - runs a command, on a kept layer if its changes are to outlive it, and then does with them what was asked for.
+ */
+#include "tools/cmd.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* For ls: words that need it in quotes. */
+static void note_command(struct layer *l, char *const *argv)
+{
+	AUTO_FREE char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	for (char *const *a = argv; *a; a++)
+		fprintf(f, strpbrk(*a, " \t\n'\"\\$&|;<>()*?") || !**a ? "%s'%s'" : "%s%s", a == argv ? "" : " ", *a);
+	if (fclose(f))
+		return;
+	free(l->meta.command);
+	l->meta.command = take_ptr(text);
+	int r = layer_write_meta(l);
+	if (r)
+		log_msg("can't note the command of %s: %s", l->name, strerror(-r));
+}
+
+static int run_on(struct layer *l, struct launch_options *opt)
+{
+	AUTO_FREE char *data = xasprintf("%s/data", l->path);
+	struct launch_keep keep = {.data = data, .kuid = l->meta.kuid};
+	sigset_t mask;
+
+	note_command(l, opt->argv);
+	opt->keep = &keep;
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	int status = sandbox_run(opt);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	opt->keep = NULL;
+	return status;
+}
+
+static void keep_as(struct layer *l, const char *name)
+{
+	char made[64];
+	struct timespec now;
+	int r = name ? layer_rename(l, name) : -ENOENT;
+
+	if (!r)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(made, sizeof(made), "kept-%" PRIx64, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+	int again = layer_rename(l, made);
+	if (again)
+		log_msg("can't keep the changes: %s; they are in %s until sandbox gc", strerror(-again), l->path);
+	else if (name)
+		log_msg("%s: %s: the changes are kept as %s", name, strerror(-r), made);
+	else
+		log_msg("the changes are kept as %s", made);
+}
+
+/* y, n or k. */
+static char ask_user(struct layer *l)
+{
+	char line[64];
+
+	for (;;) {
+		fprintf(stderr, "Apply these changes to %s? y(es), n(o: throw them away), k(eep for later): ", l->meta.root);
+		if (!fgets(line, sizeof(line), stdin))
+			return 'k';
+		char c = (char)(line[0] | 32);
+		if (c == 'y' || c == 'n' || c == 'k')
+			return c;
+	}
+}
+
+static int discard(struct layer *l)
+{
+	int r = layer_discard(l);
+
+	if (r)
+		log_msg("can't remove %s: %s", l->path, strerror(-r));
+	return r ? CMD_FAILED : 0;
+}
+
+static int commit(struct layer *l)
+{
+	struct commit_options o = {.quiet = true};
+	int r = layer_commit(l, &o);
+
+	if (!r)
+		return discard(l);
+	keep_as(l, NULL);
+	return r;
+}
+
+static int finish(struct layer *l, const struct kept_options *k, int status)
+{
+	enum kept_action a = k->after;
+	int r = 0;
+
+	if (status && k->on_error != KEPT_DEFAULT)
+		a = k->on_error;
+	else if (status && a == KEPT_COMMIT)
+		a = KEPT_DISCARD;
+	if (a == KEPT_ASK) {
+		fflush(stdout);
+		int diff = print_diff(l);
+		fflush(stdout);
+		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
+		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
+	}
+	if (a == KEPT_COMMIT)
+		r = commit(l);
+	else if (a == KEPT_KEEP)
+		keep_as(l, k->keep);
+	else
+		r = discard(l);
+	return status ? status : r;
+}
+
+int run_sandbox(struct launch_options *opt)
+{
+	const struct kept_options *k = options_kept();
+	AUTO_LAYER struct layer l = LAYER_INIT;
+	char tmp[32];
+	uint64_t v;
+
+	if (k->from)
+		die("--from is not there yet: copy a layer with sandbox export and sandbox import");
+	if (k->name) {
+		if (!layer_name_ok(k->name))
+			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
+		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, false);
+		return run_on(&l, opt);
+	}
+	bool may_keep = k->after > KEPT_DISCARD || (k->on_error != KEPT_DEFAULT && k->on_error != KEPT_DISCARD);
+	if (!may_keep)
+		return sandbox_run(opt);
+	if (k->keep && !layer_name_ok(k->keep))
+		die("--keep: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->keep);
+	if (k->after == KEPT_ASK && (!isatty(0) || !isatty(2)))
+		die("--ask needs a terminal");
+	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
+		die("getrandom: %m");
+	snprintf(tmp, sizeof(tmp), ".run-%016" PRIx64, v);
+	create_layer_or_die(&l, tmp, opt->root, opt->fakeroot, false);
+	return finish(&l, k, run_on(&l, opt));
+}
