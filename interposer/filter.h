@@ -16,9 +16,10 @@
 #define FIXED_FD_LAST 991
 
 /* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. growing: with the
- * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). */
-int filter_install_tracee(bool growing, bool keep) MUST_CHECK;
-/* The supervisor's own, for all its threads. 0 or -errno. */
-int filter_install_supervisor(void) MUST_CHECK;
+ * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). refusing: what the filter itself would
+ * refuse is stopped instead, so that the supervisor refuses it and can tell. */
+int filter_install_tracee(bool growing, bool keep, bool refusing) MUST_CHECK;
+/* The supervisor's own, for all its threads; tracing: with ptrace(2). 0 or -errno. */
+int filter_install_supervisor(bool tracing) MUST_CHECK;
 
 #endif

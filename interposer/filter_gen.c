@@ -58,7 +58,11 @@ static scmp_filter_ctx new_filter(uint32_t default_action)
 
 static void add_rule(scmp_filter_ctx f, uint32_t action, int nr)
 {
-	int err = seccomp_rule_add_exact(f, action, nr, 0);
+	uint32_t otherwise;
+	int err = seccomp_attr_get(f, SCMP_FLTATR_ACT_DEFAULT, &otherwise);
+	if (!err && action == otherwise)
+		return; /* the library takes no rule that changes nothing */
+	err = seccomp_rule_add_exact(f, action, nr, 0);
 	if (err)
 		fail("seccomp_rule_add", err);
 }
@@ -84,8 +88,12 @@ static void print(const char *name, const struct program *p)
 	printf("};\n");
 }
 
+static bool refusing_too; /* the program that is being made asks the supervisor instead of refusing */
+
 static uint32_t ret_of(enum filter_action action, int err)
 {
+	if (refusing_too && action == FILTER_ERRNO)
+		action = FILTER_NOTIFY;
 	switch (action) {
 	case FILTER_ALLOW:
 		return SECCOMP_RET_ALLOW;
@@ -199,22 +207,24 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-/* growing: also what filter_grows(). keep: also what promises(). */
-static void tracee_program(const char *name_of, bool growing, bool keep)
+/* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, but for foreign ABIs. */
+static void tracee_program(const char *name_of, bool growing, bool keep, bool refusing)
 {
 	static struct program p;
 	p.n = 0;
-	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(ENOSYS));
+	scmp_filter_ctx f = new_filter(refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
 #define CHECK(nr, name, handler, note, ...) add_check(f, nr, keep);
 #define NATIVE(nr, name, note, ...) add_rule(f, growing && filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...) \
-	if ((err) != ENOSYS)           \
+	if (!refusing && (err) != ENOSYS) \
 		add_rule(f, SCMP_ACT_ERRNO(err), nr);
 #include "kernel/syscalls.def"
 	export_program(f, &p);
+	refusing_too = refusing;
 	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
+	refusing_too = false;
 	print(name_of, &p);
 }
 
@@ -241,12 +251,15 @@ static const int supervisor_calls[] = {
 static const int supervisor_at_calls[] = {SYS_openat, SYS_mkdirat, SYS_mknodat, SYS_linkat, SYS_unlinkat, SYS_symlinkat,
 					  SYS_renameat2, SYS_fchmodat};
 
-static void supervisor_program(void)
+static void supervisor_program(const char *name_of, bool tracing)
 {
 	static struct program p;
+	p.n = 0;
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(EPERM));
 	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_calls); i++)
 		add_rule(f, SCMP_ACT_ALLOW, supervisor_calls[i]);
+	if (tracing)
+		add_rule(f, SCMP_ACT_ALLOW, SYS_ptrace);
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */
 	add_rule(f, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3);
 	enum { DIRS = FIXED_FD_LAST - FIXED_FD_FIRST + 1, N = ARRAY_SIZE(supervisor_at_calls) };
@@ -267,16 +280,21 @@ static void supervisor_program(void)
 	    .nr = SYS_clone, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, CLONE_THREAD, FILTER_EQ, CLONE_THREAD}}};
 	export_program(f, &p);
 	replace_markers(&p, rules, n, SECCOMP_RET_ERRNO | EPERM);
-	print("supervisor_filter", &p);
+	print(name_of, &p);
 }
 
 int main(void)
 {
 	printf("/* Made by interposer/filter_gen.c. */\n#include <linux/filter.h>\n");
-	tracee_program("tracee_filter", false, false);
-	tracee_program("tracee_filter_growing", true, false);
-	tracee_program("tracee_filter_keep", false, true);
-	tracee_program("tracee_filter_both", true, true);
-	supervisor_program();
+	tracee_program("tracee_filter", false, false, false);
+	tracee_program("tracee_filter_growing", true, false, false);
+	tracee_program("tracee_filter_keep", false, true, false);
+	tracee_program("tracee_filter_both", true, true, false);
+	tracee_program("tracee_filter_refusing", false, false, true);
+	tracee_program("tracee_filter_growing_refusing", true, false, true);
+	tracee_program("tracee_filter_keep_refusing", false, true, true);
+	tracee_program("tracee_filter_both_refusing", true, true, true);
+	supervisor_program("supervisor_filter", false);
+	supervisor_program("supervisor_filter_tracing", true);
 	return 0;
 }

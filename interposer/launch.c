@@ -275,6 +275,14 @@ int sandbox_run(const struct launch_options *opt)
 	struct rlimit all = {nofile.rlim_max, nofile.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &all);
 
+	struct trace_options trace = opt->trace;
+	if (trace.file) {
+		trace.fd = open(trace.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (trace.fd < 0)
+			die("-o %s: %s", trace.file, strerror(errno));
+	}
+	trace.tty = isatty(trace.fd >= 0 ? trace.fd : 2);
+
 	struct front front;
 	int err = front_open(&front);
 	if (err)
@@ -340,6 +348,7 @@ int sandbox_run(const struct launch_options *opt)
 	bool privileged = have_cap(CAP_SETUID) && have_cap(CAP_SETGID) && have_cap(CAP_SYS_ADMIN);
 	struct supervisor_args args = {
 	    .opt = opt,
+	    .trace = &trace,
 	    .ctl = ctl[1],
 	    .gofer_socks = client,
 	    .n_gofer_socks = GOFER_CONNECTIONS,

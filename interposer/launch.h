@@ -7,6 +7,8 @@
 
 #include "base/base.h"
 
+#include "interposer/trace/trace.h"
+
 #include <sys/types.h>
 
 enum bind_kind { BIND_RW, BIND_RO, BIND_COW };
@@ -52,6 +54,8 @@ struct launch_options {
 	const char *hostname;
 	bool net_host;
 	bool stats;
+	bool explain;
+	struct trace_options trace; /* on: sandbox trace */
 	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
 };
 

@@ -15,6 +15,8 @@
 #include "interposer/filter.h"
 #include "interposer/front.h"
 #include "interposer/live.h"
+#include "interposer/trace/explain.h"
+#include "interposer/trace/trace.h"
 #include "kernel/call.h"
 #include "kernel/exec.h"
 
@@ -40,6 +42,7 @@
 static int listener = -1;
 static size_t notif_size, resp_size;
 static int ctl = -1;
+static bool traced;
 /* What all tracees start with; affinity_changed: one of them may have another. */
 static cpu_set_t initial_affinity;
 static atomic_bool affinity_changed;
@@ -63,6 +66,11 @@ static struct {
 	struct live *head;
 	bool running;
 } blocked = {.mu = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER};
+
+void notify_set_traced(void)
+{
+	traced = true;
+}
 
 bool notify_id_valid(uint64_t id)
 {
@@ -231,10 +239,12 @@ void live_init_report(struct call *c, int wstatus)
  * The command's process is about to execute the command: it leads its group and has its signals as the caller had them, so from now on it can
  * be given those that the front has kept.
  */
-static void command_starts(pid_t pid)
+static void command_starts(const struct call *c)
 {
 	struct front_msg m = {FRONT_STARTED, 0};
-	command_pid = pid;
+	if (traced)
+		trace_command(c->pid, c->args);
+	command_pid = c->pid;
 	(void)!send(ctl, &m, sizeof m, MSG_NOSIGNAL);
 }
 
@@ -322,8 +332,8 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		return;
 	}
 	if (unlikely(!command_pid) && c->nr == SYS_execve && !live_is_init(c))
-		command_starts(c->pid);
-	int64_t r = kernel_call(c);
+		command_starts(c);
+	int64_t r = unlikely(explain_on) ? explain_call(c) : kernel_call(c);
 	if (l->handed_over)
 		unblock(l);
 	if (l->refused && r == -ERESTARTSYS)

@@ -8,6 +8,7 @@
 #include "interposer/live.h"
 
 #include "base/log.h"
+#include "interposer/trace/trace.h"
 #include "kernel/pending.h"
 
 #include <dirent.h>
@@ -402,7 +403,11 @@ static bool live_traced(struct call *c)
 	if (read_proc(path, buf, sizeof buf) < 0)
 		return true;
 	char *line = strstr(buf, "TracerPid:\t");
-	return !line || strtol(line + 11, NULL, 10) != 0;
+	if (!line)
+		return true;
+	/* Our own tracer doesn't count: it shows nobody anything that the process couldn't see itself. */
+	long pid = strtol(line + 11, NULL, 10);
+	return pid && pid != trace_tracer();
 }
 
 static void live_raise(struct call *c, int sig)

@@ -14,6 +14,8 @@
 #include "interposer/limits.h"
 #include "interposer/live.h"
 #include "interposer/media.h"
+#include "interposer/trace/explain.h"
+#include "interposer/trace/trace.h"
 #include "kernel/task.h"
 #include "vfs/vfs.h"
 
@@ -312,6 +314,10 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	int status;
 	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
 		die("waitpid: %s", strerror(errno));
+	if (args->opt->trace.on)
+		trace_finish();
+	if (args->opt->explain)
+		explain_print();
 	vfs_keep_end();
 	if (args->opt->stats)
 		print_stats(args, gofer);
@@ -383,8 +389,14 @@ void supervisor_main(const struct supervisor_args *args)
 	err = notify_init(listener);
 	if (err)
 		die("no seccomp notifications: %s", strerror(-err));
-	confine_supervisor();
+	if (args->opt->explain)
+		explain_start(args->opt);
+	confine_supervisor(args->opt->trace.on);
 	start_keeper();
+	if (args->opt->trace.on) {
+		trace_start(args->trace);
+		notify_set_traced();
+	}
 	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));

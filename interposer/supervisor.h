@@ -48,6 +48,7 @@ struct sys_part {
 /* What sandbox_run() hands to the supervisor's process. */
 struct supervisor_args {
 	const struct launch_options *opt;
+	const struct trace_options *trace; /* opt's, with what the front opened */
 	int ctl;         /* to the front: struct front_msg */
 	int *gofer_socks;
 	int n_gofer_socks;
@@ -80,7 +81,7 @@ void place_release_init(struct place *p);
 void place_leave(const struct place *p);
 
 /* confine.c: the supervisor's own filter. After all descriptors are open and before the first tracee runs. */
-void confine_supervisor(void);
+void confine_supervisor(bool tracing);
 
 /* notify.c: the listener and its threads. */
 struct notifier;
@@ -88,6 +89,8 @@ extern struct place the_place;
 /* Asks the kernel what the supervisor's own filter no longer allows. */
 int notify_init(int listener) MUST_CHECK;
 int notify_start(void) MUST_CHECK;
+/* Before notify_start(): the command is given to the tracer (trace/trace.h) before its first execve is answered. */
+void notify_set_traced(void);
 /* What the command's process group is signalled by. 0 as long as no command runs. */
 pid_t notify_command_pid(void);
 /* Wait status that init reported, or -1. */

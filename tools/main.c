@@ -5,6 +5,7 @@
  * Everything but reading the command line is behind interposer/launch.h, so that another front end can share it.
  */
 #include "tools/options.h"
+#include "tools/trace_options.h"
 
 #include "base/log.h"
 #include "tools/cmd.h"
@@ -52,7 +53,10 @@ int main(int argc, char **argv)
 	}
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
-		options_help();
+		if (opt.trace.on)
+			trace_help();
+		else
+			options_help();
 		status = finish_stdout();
 		break;
 	case OPTIONS_VERSION:

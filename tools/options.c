@@ -6,6 +6,7 @@
 #include "tools/options.h"
 
 #include "base/log.h"
+#include "tools/trace_options.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -36,6 +37,8 @@ enum option_code {
 	OPT_HOSTNAME,
 	OPT_NET,
 	OPT_STATS,
+	OPT_EXPLAIN,
+	OPT_JSON,
 	OPT_NAME,
 	OPT_FROM,
 	OPT_DISCARD,
@@ -70,6 +73,8 @@ static const struct option long_options[] = {
     {"hostname", required_argument, NULL, OPT_HOSTNAME},
     {"net", required_argument, NULL, OPT_NET},
     {"stats", no_argument, NULL, OPT_STATS},
+    {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"json", no_argument, NULL, OPT_JSON},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
     {"discard", no_argument, NULL, OPT_DISCARD},
@@ -83,7 +88,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox ls|diff|commit|discard|export|import|gc ...   man sandbox-ls\n"
+				"       sandbox trace|ls|diff|commit|discard|export|import|gc (man sandbox-ls)\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -101,7 +106,7 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
-				"  --stats                counters on stderr at the end\n"
+				"  --stats, --explain     at the end: counters; what was refused and why\n"
 				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
@@ -407,7 +412,9 @@ static _Noreturn void bad_option(int code, const char *word, int c)
 			die("--%s needs a value", o->name);
 		die("--%s takes no value", o->name);
 	}
-	if (code) /* a short option: there are none */
+	if (code && c == ':')
+		die("-%c needs a value", code);
+	if (code)
 		die("unknown option -%c; see sandbox --help", code);
 	die("unknown or ambiguous option %s; see sandbox --help", word);
 }
@@ -419,12 +426,19 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	struct env e;
 	int c;
 
+	const bool tracing = argc > 1 && !strcmp(argv[1], "trace");
+
 	kept = (struct kept_options){0};
 	*out = (struct launch_options){.hostname = "sandbox"};
+	if (tracing) {
+		trace_defaults(&out->trace);
+		argc--;
+		argv++;
+	}
 	env_init(&e, env);
 	optind = 0; /* GNU: start anew, also when a test calls this twice */
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, tracing ? "+:" TRACE_LETTERS : "+:", long_options, NULL)) != -1) {
 		const char *v = optarg;
 
 		switch (c) {
@@ -501,6 +515,14 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		case OPT_STATS:
 			out->stats = true;
 			break;
+		case OPT_EXPLAIN:
+			out->explain = true;
+			break;
+		case OPT_JSON:
+			if (!tracing)
+				die("--json is for sandbox trace");
+			out->trace.json = true;
+			break;
 		case OPT_NAME:
 			kept.name = v;
 			break;
@@ -529,10 +551,15 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 			free(e.v);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
 		default:
+			if (tracing && c != '?' && c != ':') {
+				trace_option(&out->trace, c, v);
+				break;
+			}
 			bad_option(optopt, argv[optind - 1], c);
 		}
 	}
 	out->env = e.v;
+	trace_options_check(&out->trace);
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
 	check_kept(out);

@@ -45,9 +45,9 @@ _sandbox() {
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
 			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --name --from --discard --commit --keep --ask --on-error
-			--stats --version --help" -- "$cur")
+			--stats --explain --version --help" -- "$cur")
 	else
-		mapfile -t COMPREPLY < <(compgen -W "ls diff commit discard export import gc" -- "$cur"; compgen -c -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "trace ls diff commit discard export import gc" -- "$cur"; compgen -c -- "$cur")
 	fi
 }
 complete -o filenames -F _sandbox sandbox

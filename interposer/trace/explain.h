@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* explain.h - sandbox --explain: notes what was refused while it happens, and says at the end what to do about it. */
+#ifndef INTERPOSER_TRACE_EXPLAIN_H
+#define INTERPOSER_TRACE_EXPLAIN_H
+
+#include "interposer/launch.h"
+
+struct call;
+extern bool explain_on; /* set before the first call, then constant */
+void explain_start(const struct launch_options *opt);
+/* kernel_call() for a filter that refuses nothing itself (filter_install_tracee()), with notes. Any thread. */
+int64_t explain_call(struct call *c);
+/* On standard error; nothing when nothing was refused. */
+void explain_print(void);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trace.h - sandbox trace and sandbox --explain: what the front ends ask for, and what the supervisor's files call.
+ *
+ * One thread of the supervisor's is the tracees' ptrace tracer (observe.c) and makes every ptrace call and wait itself, as ptrace(2) wants it.
+ * A tracee that is traced can't be traced by another one at the same time: that one gets EPERM from the host.
+ */
+#ifndef INTERPOSER_TRACE_TRACE_H
+#define INTERPOSER_TRACE_TRACE_H
+
+#include "base/base.h"
+
+#include <sys/types.h>
+
+#define TRACE_CALLS   512 /* SYSCALL_MAX */
+#define TRACE_INJECTS 16
+#define TRACE_PATHS   16
+
+typedef struct {
+	uint64_t bits[TRACE_CALLS / 64];
+} trace_set;
+static inline bool trace_set_has(const trace_set *s, uint64_t nr)
+{
+	return nr < TRACE_CALLS && (s->bits[nr / 64] >> (nr % 64) & 1);
+}
+
+/* -e inject=: err or retval at the first, first+step... call of one process; step 0: once; first and step 1: always. */
+struct trace_inject {
+	trace_set calls;
+	int64_t result; /* -errno or the value */
+	unsigned first, step;
+};
+
+enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
+struct trace_options {
+	bool on;
+	bool filtered; /* wanted counts */
+	trace_set wanted;
+	struct trace_inject injects[TRACE_INJECTS];
+	unsigned n_injects;
+	const char *paths[TRACE_PATHS];
+	unsigned n_paths;
+	bool summary, lines; /* -c: summary alone; -C: both */
+	enum trace_clock clock;
+	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
+	unsigned hex, strsize;
+	const char *file; /* -o, or NULL */
+	int fd;           /* what file became, or -1: standard error */
+	bool tty;         /* fd is a terminal that may be in raw mode */
+};
+
+/* expr.c: what -e says. Dies with a message. */
+void trace_defaults(struct trace_options *t);
+void trace_expression(struct trace_options *t, const char *expr);
+
+/* observe.c. Before the supervisor's filter; starts the thread. */
+void trace_start(const struct trace_options *opt);
+/* By the worker that has a call execve of the command's first process: returns when the process is traced. */
+void trace_command(pid_t tid, const uint64_t args[6]);
+/* All tracees are gone: waits until the last line is written. */
+void trace_finish(void);
+/* The tracer's thread, or 0: what /proc/PID/status calls TracerPid of a process that no other process traces. */
+pid_t trace_tracer(void);
+
+#endif
