@@ -58,12 +58,11 @@ static void wire_put_blob(struct wire_out *o, struct wire_blob b)
 }
 
 /* ATTR_SIZE is the sum of these. */
-#define ATTR_FIELDS                                                                                                   \
-	A(u64, dev)                                                                                                   \
-	A(u64, ino)                                                                                                   \
-	A(u64, rdev)                                                                                                  \
-	A(u32, mode) A(u32, nlink) A(u32, blksize) A(u32, uid) A(u32, gid) A(u32, mnt_id) A(i64, size) A(i64, blocks) \
-	    A(i64, atime) A(i64, mtime) A(i64, ctime) A(i64, btime)
+/* clang-format off */
+#define ATTR_FIELDS \
+	A(u64, dev) A(u64, ino) A(u64, rdev) A(u32, mode) A(u32, nlink) A(u32, blksize) A(u32, uid) A(u32, gid) \
+	A(u32, mnt_id) A(i64, size) A(i64, blocks) A(i64, atime) A(i64, mtime) A(i64, ctime) A(i64, btime)
+/* clang-format on */
 
 static void wire_put_attr(struct wire_out *o, struct gattr a)
 {

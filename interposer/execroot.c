@@ -35,7 +35,7 @@
 #include <uthash.h>
 
 /* Names kept for later execs of the same string; beyond it the longest unused go. */
-#define MAX_NODES 4096
+#define MAX_NODES    4096
 #define WAIT_SECONDS 5
 
 /* A thread has at most one: its next exec, or any other call of it, shows that the one before came to nothing. */
@@ -52,11 +52,11 @@ struct node {
 	UT_hash_handle hh;
 	TAILQ_ENTRY(node) lru; /* files only */
 	struct node *parent;
-	unsigned children;     /* nodes below a directory */
-	unsigned in_flight;    /* this name and all below it */
+	unsigned children;  /* nodes below a directory */
+	unsigned in_flight; /* this name and all below it */
 	bool dir;
-	bool private_;         /* holds a copy of its own instead of the shared stub */
-	char path[];           /* "usr/bin/ls"; the root "" has no node */
+	bool private_; /* holds a copy of its own instead of the shared stub */
+	char path[];   /* "usr/bin/ls"; the root "" has no node */
 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -284,8 +284,7 @@ static int wait_for_landing(struct timespec *until)
 }
 
 /* path's node as a directory (dir) or file. 1: something contradicting is in flight, wait. */
-static int want(const char *path, struct node *parent, bool dir, bool private_, int source, uint64_t *ino,
-		struct node **out)
+static int want(const char *path, struct node *parent, bool dir, bool private_, int source, uint64_t *ino, struct node **out)
 {
 	struct node *n = find(path);
 	/* A private copy is for one exec only, and a directory or file of that name must make way. */
@@ -402,7 +401,7 @@ static int start_flight(struct call *c, const char *name, bool private_, int sou
 	int r = prepare(c, name, private_, source, ino, &new->node);
 	if (r)
 		new->node = NULL;
-	new->copy = !r && source >= 0 ? *ino : 0;
+	new->copy = !r &&source >= 0 ? *ino : 0;
 	if (!r && interp) {
 		r = prepare(c, interp, true, interp_source, &unused, &new->interp);
 		if (r)

@@ -13,9 +13,17 @@
 
 int filter_install_tracee(bool growing, bool keep, bool refusing)
 {
-#define PROG(f) {ARRAY_SIZE(f), (struct sock_filter *)(uintptr_t)(f)}
-	struct sock_fprog progs[] = {PROG(tracee_filter), PROG(tracee_filter_growing), PROG(tracee_filter_keep), PROG(tracee_filter_both),
-				     PROG(tracee_filter_refusing), PROG(tracee_filter_growing_refusing), PROG(tracee_filter_keep_refusing),
+#define PROG(f)                                                     \
+	{                                                           \
+		ARRAY_SIZE(f), (struct sock_filter *)(uintptr_t)(f) \
+	}
+	struct sock_fprog progs[] = {PROG(tracee_filter),
+				     PROG(tracee_filter_growing),
+				     PROG(tracee_filter_keep),
+				     PROG(tracee_filter_both),
+				     PROG(tracee_filter_refusing),
+				     PROG(tracee_filter_growing_refusing),
+				     PROG(tracee_filter_keep_refusing),
 				     PROG(tracee_filter_both_refusing)};
 	struct sock_fprog prog = progs[growing + 2 * keep + 4 * refusing];
 	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
@@ -25,6 +33,7 @@ int filter_install_tracee(bool growing, bool keep, bool refusing)
 
 int filter_install_supervisor(bool tracing)
 {
-	struct sock_fprog prog = tracing ? (struct sock_fprog)PROG(supervisor_filter_tracing) : (struct sock_fprog)PROG(supervisor_filter);
+	struct sock_fprog prog =
+	    tracing ? (struct sock_fprog)PROG(supervisor_filter_tracing) : (struct sock_fprog)PROG(supervisor_filter);
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) ? -errno : 0;
 }

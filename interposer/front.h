@@ -29,14 +29,15 @@ struct front_msg {
 };
 
 struct front {
-	int slave;     /* pseudo terminal for the command, or -1; also its controlling terminal */
-	int master;    /* ours */
+	int slave;       /* pseudo terminal for the command, or -1; also its controlling terminal */
+	int master;      /* ours */
 	bool use_pty[3]; /* which of 0, 1, 2 become the slave */
-	int tty;       /* our own terminal, a non-blocking open file of our own; or -1 */
+	int tty;         /* our own terminal, a non-blocking open file of our own; or -1 */
 	/* The command starts outside the foreground group of its terminal: we are a background job or part of a pipeline whose other
 	 * parts may use the terminal too. It gets the terminal when it's stopped by SIGTTIN or SIGTTOU. For struct init_config. */
 	bool background;
-	unsigned timeout_ms; /* 0: none. Then SIGTERM for the command's group, SIGKILL for all after two seconds, and status 124 */
+	unsigned
+	    timeout_ms; /* 0: none. Then SIGTERM for the command's group, SIGKILL for all after two seconds, and status 124 */
 };
 /* Looks at descriptors 0, 1, 2; tty is -1 afterwards if the command needs no pseudo terminal. 0 or -errno. */
 int front_open(struct front *f) MUST_CHECK;

@@ -72,7 +72,8 @@ static void open_export_or_die(const struct export_request *r, int *fd)
 {
 	int err = r->store ? gofer_open_store(r->path, fd) : gofer_open_export(r->path, r->ro, fd);
 	if (err == -ENOSYS)
-		die("this kernel lacks open_tree(2) or mount_setattr(2): Linux 5.12 or later is needed (6.1 or later for all)");
+		die("this kernel lacks open_tree(2) or mount_setattr(2): Linux 5.12 or later is needed (6.1 or later for "
+		    "all)");
 	if (err)
 		die("can't export %s: %s", r->path, strerror(-err));
 }
@@ -296,7 +297,8 @@ int sandbox_run(const struct launch_options *opt)
 	req[0] = (struct export_request){.path = opt->root, .ro = true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
-			req[n++] = (struct export_request){.path = opt->mounts[i].src, .ro = opt->mounts[i].bind != BIND_RW || opt->all.kind};
+			req[n++] = (struct export_request){.path = opt->mounts[i].src,
+							   .ro = opt->mounts[i].bind != BIND_RW || opt->all.kind};
 	if (n > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
 		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - VFS_STORES - 1);
 	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
@@ -357,8 +359,12 @@ int sandbox_run(const struct launch_options *opt)
 	    .maps_ready = ready[0],
 	    .two_ids = privileged,
 	    .setgroups = privileged,
-	    .uid = opt->set_ids ? opt->uid : opt->fakeroot ? 0 : geteuid(),
-	    .gid = opt->set_ids ? opt->gid : opt->fakeroot ? 0 : getegid(),
+	    .uid = opt->set_ids    ? opt->uid
+		   : opt->fakeroot ? 0
+				   : geteuid(),
+	    .gid = opt->set_ids    ? opt->gid
+		   : opt->fakeroot ? 0
+				   : getegid(),
 	    .sys = {sys[0], sys[1]},
 	    .keepfd = keepfd,
 	    .media = &media,
@@ -372,7 +378,8 @@ int sandbox_run(const struct launch_options *opt)
 	};
 	uid_t kuid = opt->keep && opt->keep->kuid ? opt->keep->kuid : launch_kuid();
 	/* two_ids is settled by write_maps(), which the child must know of: it reads it with the byte. */
-	unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
+	unsigned long flags =
+	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
 	pid_t sup = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (sup < 0)
 		die("can't make namespaces (%s): user namespaces are needed; see sysctl user.max_user_namespaces and "

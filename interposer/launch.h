@@ -25,24 +25,24 @@ struct launch_mount {
 enum medium_kind { MEDIUM_DEFAULT, MEDIUM_MEMORY, MEDIUM_DIR, MEDIUM_SELF };
 struct launch_medium {
 	enum medium_kind kind;
-	char *dir; /* MEDIUM_DIR */
+	char *dir;             /* MEDIUM_DIR */
 	uint64_t size, inodes; /* 0: no limit */
 };
 
 /* A kept layer (layer/layer.h) as the upper of the root. */
 struct launch_keep {
 	const char *data; /* path of its data directory, in a directory of the caller's own */
-	uint32_t kuid; /* kernel uid that owns what's in it; 0: the caller's own */
+	uint32_t kuid;    /* kernel uid that owns what's in it; 0: the caller's own */
 };
 
 struct launch_options {
-	char **argv;      /* command and arguments, NULL terminated */
-	char **env;       /* environment of the command, NULL terminated */
-	const char *root; /* host directory of the lower root */
-	bool overlay_none;                 /* the root is read-only */
-	struct launch_medium root_medium;  /* default: all's */
-	struct launch_medium all;          /* default: memory, and read-write binds without overlay */
-	uint64_t max_disk, memory;         /* 0: no limit, here and below */
+	char **argv;                      /* command and arguments, NULL terminated */
+	char **env;                       /* environment of the command, NULL terminated */
+	const char *root;                 /* host directory of the lower root */
+	bool overlay_none;                /* the root is read-only */
+	struct launch_medium root_medium; /* default: all's */
+	struct launch_medium all;         /* default: memory, and read-write binds without overlay */
+	uint64_t max_disk, memory;        /* 0: no limit, here and below */
 	unsigned pids, timeout_ms, milli_cpus;
 	struct launch_mount *mounts;
 	unsigned n_mounts;
@@ -55,7 +55,7 @@ struct launch_options {
 	bool net_host;
 	bool stats;
 	bool explain;
-	struct trace_options trace; /* on: sandbox trace */
+	struct trace_options trace;     /* on: sandbox trace */
 	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
 };
 

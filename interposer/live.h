@@ -15,14 +15,14 @@
 /* One a worker thread; its call is the one being handled. */
 struct live {
 	struct call call;
-	bool handed_over; /* live_may_block() was called for this call: another thread has our place... */
-	atomic_bool refused; /* ...but there was none left: the call must not block */
+	bool handed_over;            /* live_may_block() was called for this call: another thread has our place... */
+	atomic_bool refused;         /* ...but there was none left: the call must not block */
 	pid_t guest_tgid, guest_tid; /* 0: not asked yet */
-	bool narrowed;      /* the thread's affinity is our CPU for the moment, and was affinity */
+	bool narrowed;               /* the thread's affinity is our CPU for the moment, and was affinity */
 	cpu_set_t affinity;
 	pthread_t thread;
 	struct live *next, **prev; /* on the list of blocked threads */
-	int slot;             /* bit in the pool's slots: pinned to that CPU; -1: not pinned */
+	int slot;                  /* bit in the pool's slots: pinned to that CPU; -1: not pinned */
 	pid_t last_tid;
 	unsigned window, queued; /* calls since the need was last measured, and how many of them had queued */
 	struct notify_stats stats;

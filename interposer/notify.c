@@ -32,7 +32,7 @@
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
 #endif
 
 /* A tracee can keep one less than this many calls blocked at once (FIFO opens, locks, connects). The last thread must stay free to answer
@@ -418,7 +418,8 @@ static void take_slot(struct live *l, bool pinned)
 /* Before RECV: as many threads as wanted, each where it should be. */
 static void find_place(struct live *l)
 {
-	if (atomic_load_explicit(&pool.active, memory_order_relaxed) > atomic_load_explicit(&pool.target, memory_order_relaxed)) {
+	if (atomic_load_explicit(&pool.active, memory_order_relaxed) >
+	    atomic_load_explicit(&pool.target, memory_order_relaxed)) {
 		pthread_mutex_lock(&pool.mu);
 		bool surplus = pool.active > pool.target;
 		if (surplus)

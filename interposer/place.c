@@ -46,13 +46,13 @@
 #include <sys/syscall.h>
 
 /* linux/mount.h and sys/mount.h don't go together in glibc 2.36. */
-#define MS_RDONLY_ 1UL
-#define MS_NOSUID_ 2UL
-#define MS_NODEV_ 4UL
-#define MS_NOEXEC_ 8UL
+#define MS_RDONLY_  1UL
+#define MS_NOSUID_  2UL
+#define MS_NODEV_   4UL
+#define MS_NOEXEC_  8UL
 #define MS_REMOUNT_ 32UL
-#define MS_BIND_ 4096UL
-#define MS_REC_ 16384UL
+#define MS_BIND_    4096UL
+#define MS_REC_     16384UL
 #define MS_PRIVATE_ (1UL << 18)
 #define MNT_DETACH_ 2
 int mount(const char *, const char *, const char *, unsigned long, const void *);
@@ -191,7 +191,8 @@ static void exchange(int sock, int value)
 {
 	int reply;
 	/* Not write(2): a filter that stops it may stand already, and nobody answers yet. */
-	if (send(sock, &value, sizeof value, MSG_NOSIGNAL) != sizeof value || read(sock, &reply, sizeof reply) != sizeof reply)
+	if (send(sock, &value, sizeof value, MSG_NOSIGNAL) != sizeof value ||
+	    read(sock, &reply, sizeof reply) != sizeof reply)
 		_exit(125); /* the supervisor died, and said why */
 }
 
@@ -279,7 +280,8 @@ static void start_init(const struct supervisor_args *args, struct place *p)
 	int sv[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
 		die("socketpair: %s", strerror(errno));
-	unsigned long flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
+	unsigned long flags =
+	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | SIGCHLD;
 	if (!args->opt->net_host)
 		flags |= CLONE_NEWNET;
 	pid_t pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
@@ -371,7 +373,8 @@ static void scope_abstract_sockets(void)
 	AUTO_CLOSE int fd = (int)syscall(444 /* landlock_create_ruleset */, &attr, sizeof attr, 0);
 
 	if (fd < 0 || syscall(446 /* landlock_restrict_self */, fd, 0))
-		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract sockets in reach");
+		log_msg("warning: with --net host this kernel (Landlock before Linux 6.12) leaves the host's abstract "
+			"sockets in reach");
 }
 
 /* The command's terminal, in the sandbox's devpts; the front gets both ends (it keeps the slave, so that the master never sees a hang-up

@@ -26,8 +26,8 @@
 /* linux/nsfs.h of 6.11 */
 #ifndef NS_GET_PID_FROM_PIDNS
 #define NS_GET_PID_FROM_PIDNS _IOR(0xb7, 0x6, int)
-#define NS_GET_PID_IN_PIDNS _IOR(0xb7, 0x8, int)
-#define NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
+#define NS_GET_PID_IN_PIDNS   _IOR(0xb7, 0x8, int)
+#define NS_GET_TGID_IN_PIDNS  _IOR(0xb7, 0x9, int)
 #endif
 #define PIDFD_THREAD_ O_EXCL
 
@@ -44,7 +44,7 @@ static __thread struct {
 /* How long a thread number can't have been given to another thread. */
 static int64_t reuse_ns;
 static bool thread_pidfds; /* PIDFD_THREAD exists */
-static int pidns_fd = -1; /* of the tracees; -1: the ioctls above don't exist here */
+static int pidns_fd = -1;  /* of the tracees; -1: the ioctls above don't exist here */
 
 void remote_thread_init(void)
 {

@@ -161,7 +161,7 @@ static void mount_all(const struct supervisor_args *args)
 		const struct launch_mount *m = &opt->mounts[i];
 		switch (m->kind) {
 		case MOUNT_BIND:
-			err = vfs_mount_bind(export++, m->dst, m->bind == BIND_RO, args->media->binds[i]);
+			err = vfs_mount_bind(export ++, m->dst, m->bind == BIND_RO, args->media->binds[i]);
 			break;
 		case MOUNT_TMPFS:
 			err = vfs_mount_special("tmpfs", m->dst, 0);
@@ -251,11 +251,12 @@ static void print_stats(const struct supervisor_args *args, const struct gofer *
 		n.emulated, n.installed, n.continued);
 	log_msg("cache: %" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " evicted; %" PRIu64 " dentries, %" PRIu64 " inodes",
 		v.dcache_hits, v.dcache_misses, v.dcache_evicted, v.dentries, v.inodes);
-	log_msg("gofer: %" PRIu64 " round trips; copy-ups: %" PRIu64 ", %" PRIu64 " bytes; upper: %" PRIu64 " files, %" PRIu64
-		" bytes",
+	log_msg("gofer: %" PRIu64 " round trips; copy-ups: %" PRIu64 ", %" PRIu64 " bytes; upper: %" PRIu64
+		" files, %" PRIu64 " bytes",
 		gofer_round_trips(gofer), v.copy_ups, v.copy_up_bytes, v.upper_files, v.upper_bytes);
-	log_msg("supervisor: %ld KiB peak memory, %ld.%03ld s user, %ld.%03ld s system", u.ru_maxrss, (long)u.ru_utime.tv_sec,
-		(long)u.ru_utime.tv_usec / 1000, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec / 1000);
+	log_msg("supervisor: %ld KiB peak memory, %ld.%03ld s user, %ld.%03ld s system", u.ru_maxrss,
+		(long)u.ru_utime.tv_sec, (long)u.ru_utime.tv_usec / 1000, (long)u.ru_stime.tv_sec,
+		(long)u.ru_stime.tv_usec / 1000);
 	limits_print(args->opt, args->limits);
 }
 

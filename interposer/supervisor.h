@@ -32,8 +32,8 @@ struct place {
 	int exec_rw;   /* exec-root, writable for us */
 	int exec_stub; /* directory that holds the master copy of the stub */
 	int init_pidfd;
-	pid_t init_pid; /* in the supervisor's PID namespace */
-	int init_sock;  /* talks to init until the command runs */
+	pid_t init_pid;    /* in the supervisor's PID namespace */
+	int init_sock;     /* talks to init until the command runs */
 	uid_t tracee_kuid; /* as the supervisor's user namespace shows the tracees' uid */
 	gid_t tracee_kgid;
 };
@@ -49,25 +49,25 @@ struct sys_part {
 struct supervisor_args {
 	const struct launch_options *opt;
 	const struct trace_options *trace; /* opt's, with what the front opened */
-	int ctl;         /* to the front: struct front_msg */
+	int ctl;                           /* to the front: struct front_msg */
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
-	int keepfd;      /* data directory of a kept layer as a mount of its own, or -1 */
+	int keepfd; /* data directory of a kept layer as a mount of its own, or -1 */
 	const struct media *media;
 	const struct limits *limits;
-	struct front *front; /* our copy: place.c makes the pseudo terminal */
+	struct front *front;      /* our copy: place.c makes the pseudo terminal */
 	struct init_config *init; /* signals and terminal; argv and env filled in, too */
-	int maps_ready;  /* read one byte: the front wrote our uid_map */
-	bool two_ids;    /* our user namespace maps a second id for the tracees */
-	bool setgroups;  /* setgroups(2) is allowed in it */
-	uid_t uid;       /* virtual ids of the command */
+	int maps_ready;           /* read one byte: the front wrote our uid_map */
+	bool two_ids;             /* our user namespace maps a second id for the tracees */
+	bool setgroups;           /* setgroups(2) is allowed in it */
+	uid_t uid;                /* virtual ids of the command */
 	gid_t gid;
-	uid_t host_uid;  /* the caller's, for fakeroot */
+	uid_t host_uid; /* the caller's, for fakeroot */
 	gid_t host_gid;
 	int ngroups;
 	const gid_t *groups;
-	const char *cwd; /* the caller's directory */
+	const char *cwd;         /* the caller's directory */
 	uint64_t rlim_nofile[2]; /* as the caller had it */
 };
 _Noreturn void supervisor_main(const struct supervisor_args *args);

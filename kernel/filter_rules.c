@@ -66,11 +66,11 @@
 /* Options from 64 on are those of netfilter's tables (IPT_SO_SET_REPLACE...). */
 #define OPTIONS_BELOW_64(level) ALLOW2(setsockopt, EQ(1, level), MASKED(2, ~63U, 0))
 
-#define NO_POINTER(name, n)                                                           \
-	{                                                                             \
-		.nr = SYS_##name, .action = FILTER_ALLOW, .n_conds = 1, .conds = {    \
-			{.arg = n, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0}   \
-		}                                                                     \
+#define NO_POINTER(name, n)                                                         \
+	{                                                                           \
+		.nr = SYS_##name, .action = FILTER_ALLOW, .n_conds = 1, .conds = {  \
+			{.arg = n, .mask = UINT64_MAX, .op = FILTER_EQ, .value = 0} \
+		}                                                                   \
 	}
 
 #define CLONE_REFUSED                                                                                                \
@@ -166,7 +166,8 @@ const struct filter_rule filter_rules[] = {
     IOCTL(0x8906 /* SIOCGSTAMP */),
     IOCTL(0x8907 /* SIOCGSTAMPNS */),
 
-    FCNTL(F_DUPFD), FCNTL(F_GETFL),
+    FCNTL(F_DUPFD),
+    FCNTL(F_GETFL),
     FCNTL(F_DUPFD_CLOEXEC),
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),

@@ -24,8 +24,8 @@ struct pending_exec {
 	bool traced;           /* somebody traced the caller: no privilege, however the check-in finds it */
 	bool copied;           /* a copy of the program runs instead of the stub: no check-in, see exec_settle() */
 	uint64_t stub_ino;     /* or the copy's */
-	struct path path; /* of the executable that gets loaded */
-	uint32_t mode;    /* of it, with the set-id bits that the mount lets count */
+	struct path path;      /* of the executable that gets loaded */
+	uint32_t mode;         /* of it, with the set-id bits that the mount lets count */
 	uid_t uid;
 	gid_t gid;
 	bool readable; /* else the process isn't dumpable */

@@ -251,7 +251,9 @@ int64_t sys_fallocate(struct call *c)
 	int64_t r = killpriv_and_continue(c);
 
 	/* Only without a mode but KEEP_SIZE and ZERO_RANGE is space taken; INSERT_RANGE moves what is there. */
-	return r == CALL_CONTINUE && !(arg_u32(c, 1) & ~(uint32_t)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) ? space_check(c) : r;
+	return r == CALL_CONTINUE && !(arg_u32(c, 1) & ~(uint32_t)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE))
+		   ? space_check(c)
+		   : r;
 }
 
 /* File attributes of ioctl(FS_IOC_FSGETXATTR): no file system of ours has them. */

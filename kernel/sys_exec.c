@@ -364,7 +364,8 @@ static int64_t check_in(struct call *c)
 	if (!draft)
 		return err;
 	p = draft->pending;
-	if (!p || p->copied || p->used || p->tgid != vfs_tgid(&c->ctx) || (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
+	if (!p || p->copied || p->used || p->tgid != vfs_tgid(&c->ctx) ||
+	    (p->private_ && c->ops->exec_running(c) != p->stub_ino)) {
 		call_abandon(draft);
 		return -EPERM;
 	}

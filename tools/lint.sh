@@ -48,7 +48,7 @@ for f in "${sources[@]}" tools/*.sh tests/run tests/e2e/*.sh GNUmakefile .ci/run
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f:1" | say "no SPDX line"
 	grep -nE '[[:blank:]]+$' "$f" | sed "s|^\([0-9]*\):.*|$f:\1|" | say "trailing blanks"
 	lines=$(wc -l <"$f")
-	[ "$lines" -le 850 ] || echo "$f:$lines" | say "over 850 lines: is it two files?"
+	[[ "$f" == tests/* || "$lines" -le 850 ]] || echo "$f:$lines" | say "over 850 lines: is it two files?"
 done
 for d in base layer gofer vfs kernel interposer tools tests; do
 	[ -e "$d/README.md" ] || echo "$d" | say "folder without a README.md"

@@ -12,10 +12,10 @@ enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 /* What becomes of the changes. */
 enum kept_action { KEPT_DEFAULT, KEPT_DISCARD, KEPT_COMMIT, KEPT_KEEP, KEPT_ASK };
 struct kept_options {
-	const char *name; /* --name: the layer to run on */
-	const char *from; /* --from, or NULL */
+	const char *name;                 /* --name: the layer to run on */
+	const char *from;                 /* --from, or NULL */
 	enum kept_action after, on_error; /* KEPT_DEFAULT: not given */
-	const char *keep; /* --keep's name */
+	const char *keep;                 /* --keep's name */
 };
 /* As the last options_parse() found them. */
 const struct kept_options *options_kept(void);

@@ -30,7 +30,7 @@ struct filestore {
 	/* Held while a file is open only to see who else has it open: two who look at a time would see each other. */
 	pthread_mutex_t probe;
 	pthread_mutex_t reclaim; /* held by who empties freed files; before the others */
-	pthread_mutex_t lock; /* innermost: guards all below */
+	pthread_mutex_t lock;    /* innermost: guards all below */
 	struct spare *pool;
 	unsigned n_pool, cap_pool;
 	uint64_t last_id;
@@ -41,7 +41,9 @@ struct filestore {
 	atomic_size_t freed_hint;
 };
 static struct filestore stores[1 + VFS_STORES] = {
-    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER, .reclaim = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER},
+    [0 ... VFS_STORES] = {.probe = PTHREAD_MUTEX_INITIALIZER,
+			  .reclaim = PTHREAD_MUTEX_INITIALIZER,
+			  .lock = PTHREAD_MUTEX_INITIALIZER},
 };
 
 struct fname {

@@ -37,55 +37,55 @@ struct inode {
 	uint32_t flags; /* I_ */
 	int64_t size, blocks;
 	int64_t atime, mtime, ctime, btime; /* ns */
-	void *sock; /* VFS_SOCK_KEY bytes of a socket node (malloc), or NULL; freed by the core */
-	uint32_t dirver; /* directory: counts changes of its names [W] */
+	void *sock;                         /* VFS_SOCK_KEY bytes of a socket node (malloc), or NULL; freed by the core */
+	uint32_t dirver;                    /* directory: counts changes of its names [W] */
 	union {
-		struct dirsnap *snap;  /* directory: its names as last listed, vfs/readdir.c */
-		char *link;            /* symlink: its text (malloc) once known; followed without ops->readlink */
-		struct dentry *alias;  /* all others: the name it was last opened by; weak, vfs/dcache.c */
+		struct dirsnap *snap; /* directory: its names as last listed, vfs/readdir.c */
+		char *link;           /* symlink: its text (malloc) once known; followed without ops->readlink */
+		struct dentry *alias; /* all others: the name it was last opened by; weak, vfs/dcache.c */
 	};
 	/* The union and sock are the core's: zero at inode_init(), freed before ops->release. A file system may set link. */
 };
-#define I_LIVE 1U /* size, blocks and times must be asked for: ops->getattr() */
-#define I_DEAD 2U /* removed directory: no new entries (ENOENT) */
-#define I_LINKABLE 8U /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
+#define I_LIVE      1U  /* size, blocks and times must be asked for: ops->getattr() */
+#define I_DEAD      2U  /* removed directory: no new entries (ENOENT) */
+#define I_LINKABLE  8U  /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
 #define I_IMMUTABLE 16U /* nobody may write, whatever the mode says: directories of processes in proc */
-#define I_UPPER 4U /* data is in the upper layer: a writable descriptor of its host object is one of ours */
+#define I_UPPER     4U  /* data is in the upper layer: a writable descriptor of its host object is one of ours */
 
 struct dentry {
 	atomic_uint refs;
-	uint32_t flags;          /* D_ */
+	uint32_t flags; /* D_ */
 	uint32_t hash;
 	uint16_t namelen;
-	struct dentry *parent;   /* referenced; the root of a super is its own parent */
-	struct inode *inode;     /* referenced; NULL: negative */
-	struct dentry *hnext;    /* hash chain, vfs/dcache.c */
+	struct dentry *parent; /* referenced; the root of a super is its own parent */
+	struct inode *inode;   /* referenced; NULL: negative */
+	struct dentry *hnext;  /* hash chain, vfs/dcache.c */
 	TAILQ_HEAD(dchildren, dentry) children;
 	TAILQ_ENTRY(dentry) sibling, lru;
 	struct super *sb;
-	struct mount *mounted;   /* D_MOUNTPOINT: what covers it (topmost) */
-	void *fsdata;            /* the file system's: freed by super_ops->dentry_free */
-	char *name;              /* NUL terminated; iname or, after a rename to a longer one, from malloc */
+	struct mount *mounted; /* D_MOUNTPOINT: what covers it (topmost) */
+	void *fsdata;          /* the file system's: freed by super_ops->dentry_free */
+	char *name;            /* NUL terminated; iname or, after a rename to a longer one, from malloc */
 	char iname[];
 };
-#define D_PINNED 1U     /* storage, not cache */
-#define D_WHITEOUT 2U   /* pinned negative: hides a lower name */
-#define D_COMPLETE 4U   /* directory: every existing child is in the tree; a miss is ENOENT */
+#define D_PINNED     1U /* storage, not cache */
+#define D_WHITEOUT   2U /* pinned negative: hides a lower name */
+#define D_COMPLETE   4U /* directory: every existing child is in the tree; a miss is ENOENT */
 #define D_MOUNTPOINT 8U
-#define D_DEAD 16U      /* unhashed by unlink, rmdir or rename over it */
-#define D_REFERENCED 32U /* used since the last LRU turn; the only flag that changes under the lock for reading */
-#define D_HASHED 64U     /* in the hash table and in the parent's list of children (dcache.c) */
-#define D_ONLRU 128U     /* dcache.c */
-#define D_ALIAS 256U     /* dead, owned by its inode as the name that /proc/PID/fd shows; its inode isn't referenced */
+#define D_DEAD       16U  /* unhashed by unlink, rmdir or rename over it */
+#define D_REFERENCED 32U  /* used since the last LRU turn; the only flag that changes under the lock for reading */
+#define D_HASHED     64U  /* in the hash table and in the parent's list of children (dcache.c) */
+#define D_ONLRU      128U /* dcache.c */
+#define D_ALIAS      256U /* dead, owned by its inode as the name that /proc/PID/fd shows; its inode isn't referenced */
 
 /* super flags */
-#define SB_RDONLY 1U      /* EROFS before any operation */
-#define SB_REMOTE 2U      /* namespace operations are [U] instead of [W]; names are looked up anew at each walk */
-#define SB_NOEXEC 4U
-#define SB_NODEV 8U
-#define SB_DYNAMIC 16U    /* contents change by themselves (proc): nothing is cached */
-#define SB_NOCREATE 64U    /* a lookup of a missing name itself ends in ENOENT, before any permission (proc) */
-#define SB_RWBIND 32U     /* descriptors of its files that we hand out may be writable and are the host's own files */
+#define SB_RDONLY   1U /* EROFS before any operation */
+#define SB_REMOTE   2U /* namespace operations are [U] instead of [W]; names are looked up anew at each walk */
+#define SB_NOEXEC   4U
+#define SB_NODEV    8U
+#define SB_DYNAMIC  16U /* contents change by themselves (proc): nothing is cached */
+#define SB_NOCREATE 64U /* a lookup of a missing name itself ends in ENOENT, before any permission (proc) */
+#define SB_RWBIND   32U /* descriptors of its files that we hand out may be writable and are the host's own files */
 
 struct super_ops {
 	/* [U] df. */
@@ -118,12 +118,12 @@ struct setattr {
 	int64_t size;
 	int64_t atime, mtime; /* ns */
 };
-#define SA_MODE 1U
-#define SA_UID 2U
-#define SA_GID 4U
-#define SA_SIZE 8U
-#define SA_ATIME 16U
-#define SA_MTIME 32U
+#define SA_MODE      1U
+#define SA_UID       2U
+#define SA_GID       4U
+#define SA_SIZE      8U
+#define SA_ATIME     16U
+#define SA_MTIME     32U
 #define SA_ATIME_NOW 64U
 #define SA_MTIME_NOW 128U
 
@@ -137,7 +137,8 @@ struct inode_ops {
 	 * are dear may answer more levels in out[1...]. Returns the number of levels filled (at least 1; the last may be negative),
 	 * or -errno. Stops at a symlink, non-directory or missing name. The core inserts what is not there already.
 	 */
-	int (*lookup)(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out, int max);
+	int (*lookup)(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out,
+		      int max);
 	/* [U] All names, for getdents. Also sets D_COMPLETE where that can be known. */
 	int (*readdir)(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out);
 	/* [U] Link text; at most size bytes, the count or -errno. inode is the link's. ctx for magic links (/proc/self). */
@@ -160,9 +161,10 @@ struct inode_ops {
 	int (*open)(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int flags, int *hostfd);
 	/* [U] Permission was checked, ids and mode are final. Size: truncate. */
 	int (*setattr)(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa);
-	ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size);          /* [U] */
-	ssize_t (*listxattr)(struct inode *inode, char *buf, size_t size);                           /* [U] */
-	int (*setxattr)(struct dentry *d, struct inode *inode, const char *name, const void *v, size_t n, int flags); /* [U] v NULL: remove */
+	ssize_t (*getxattr)(struct inode *inode, const char *name, void *buf, size_t size); /* [U] */
+	ssize_t (*listxattr)(struct inode *inode, char *buf, size_t size);                  /* [U] */
+	int (*setxattr)(struct dentry *d, struct inode *inode, const char *name, const void *v, size_t n,
+			int flags); /* [U] v NULL: remove */
 
 	/*
 	 * Namespace: [W], or [U] on SB_REMOTE. d is the negative (create...) or positive (unlink...) dentry in the tree whose
@@ -232,7 +234,7 @@ int inode_permission(const struct vfs_cred *cred, const struct inode *inode, int
 struct filestore;
 struct filestore *filestore_get(unsigned n); /* no reference: stores live for ever */
 int filestore_new(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino); /* empty file */
-int filestore_open(struct filestore *fs, uint64_t id, int flags); /* fresh descriptor, owned by the caller */
+int filestore_open(struct filestore *fs, uint64_t id, int flags);        /* fresh descriptor, owned by the caller */
 int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st); /* size, blocks, times only */
 int filestore_utimens(struct filestore *fs, uint64_t id, const struct timespec ts[2]);
 void filestore_free(struct filestore *fs, uint64_t id); /* name is gone */
@@ -242,8 +244,8 @@ int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size);
 /* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
 int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);
 void filestore_reserve(struct filestore *fs, uint64_t last_id); /* ids up to this one are taken */
-int filestore_dir(const struct filestore *fs); /* its directory: not to be closed */
-int filestore_sync(const struct filestore *fs); /* data of all files to the disk */
+int filestore_dir(const struct filestore *fs);                  /* its directory: not to be closed */
+int filestore_sync(const struct filestore *fs);                 /* data of all files to the disk */
 /* Has anyone but us a descriptor or a mapping of it? Not to be asked while we ourselves hold one. Regular files and FIFOs. */
 bool filestore_busy(struct filestore *fs, uint64_t id);
 /* Can anyone write to it by a descriptor or mapping that exists? Regular files. */
@@ -259,7 +261,7 @@ void vfs_keeper_kick(void);
 /* File systems. Each makes a super whose root dentry is ready. */
 /* Upper over the gofer's export; its data is kept in store (filestore_get(); 0 for a read-only one). */
 int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **out);
-int tmpfs_new(uint64_t size, uint32_t mode, struct super **out);     /* overlay without a lower */
+int tmpfs_new(uint64_t size, uint32_t mode, struct super **out); /* overlay without a lower */
 /* Adds the overlays' share: copy_ups, copy_up_bytes, upper_files, upper_bytes. */
 void overlay_get_stats(struct vfs_stats *out);
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out); /* straight to the host; SB_RDONLY for ro binds */

@@ -9,9 +9,18 @@
 #define SYSFS_MAGIC 0x62656572
 
 static const char *const sys_dirs[] = {
-    "devices/system", "kernel/mm/transparent_hugepage", "fs/cgroup", "class/net", "devices/virtual",
-    "block",          "bus",                            "dev/block", "dev/char",  "firmware",
-    "module",         "power",
+    "devices/system",
+    "kernel/mm/transparent_hugepage",
+    "fs/cgroup",
+    "class/net",
+    "devices/virtual",
+    "block",
+    "bus",
+    "dev/block",
+    "dev/char",
+    "firmware",
+    "module",
+    "power",
 };
 
 int sysfs_new(struct super **out)

@@ -115,17 +115,17 @@ void vfile_put(struct vfile *f);
 
 /* --- Setting up: one set of mounts per supervisor, before the first call. ------------------------------------------ */
 
-#define VFS_STORES 20
-#define VFS_QUOTAS 3
+#define VFS_STORES    20
+#define VFS_QUOTAS    3
 #define VFS_QUOTA_ALL 0U /* of all overlays but tmpfs mounts */
 struct vfs_config {
-	struct gofer *gofer;   /* NULL in tests that need no lower files */
-	int procfd;            /* procfs of the supervisor's own PID namespace: reopens descriptors via self/fd */
-	int guest_procfd;      /* procfs of the tracees' PID namespace, or -1 */
-	int devptsfd;          /* root of the sandbox's own devpts, or -1 */
+	struct gofer *gofer; /* NULL in tests that need no lower files */
+	int procfd;          /* procfs of the supervisor's own PID namespace: reopens descriptors via self/fd */
+	int guest_procfd;    /* procfs of the tracees' PID namespace, or -1 */
+	int devptsfd;        /* root of the sandbox's own devpts, or -1 */
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom; /* O_PATH descriptors of the host's devices, or -1 */
 	int token_rw, token_ro; /* one empty tmpfs directory: read-write for us, and the same through a read-only mount */
-	int filestore;         /* directory of a private tmpfs for upper file data */
+	int filestore;          /* directory of a private tmpfs for upper file data */
 	struct vfs_store {
 		int dir;        /* directory for upper file data on another medium */
 		unsigned quota; /* index in quotas that counts for it beside VFS_QUOTA_ALL */
@@ -136,9 +136,9 @@ struct vfs_config {
 	} quotas[VFS_QUOTAS];
 	/* By the keeper, when the limit of a store that isn't hard was overrun by more than its slack: the end of the sandbox. */
 	void (*over_limit)(void);
-	uid_t tracee_kuid;     /* how the supervisor's own user namespace shows an object that a tracee created natively */
+	uid_t tracee_kuid; /* how the supervisor's own user namespace shows an object that a tracee created natively */
 	gid_t tracee_kgid;
-	bool fakeroot;         /* files of host_uid/host_gid show as 0/0 */
+	bool fakeroot; /* files of host_uid/host_gid show as 0/0 */
 	uid_t host_uid;
 	gid_t host_gid;
 	const char *hostname;
@@ -214,12 +214,11 @@ struct vfs_exec {
 	struct path path;
 	bool readable; /* the caller may also read it: else it must not get a readable descriptor without check-in */
 };
-int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags, struct vfs_exec *out)
-	MUST_CHECK;
+int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name, int atflags,
+		  struct vfs_exec *out) MUST_CHECK;
 
 /* getdents64(2) (legacy: getdents(2)) on a directory; the position is hostfd's file offset. Bytes written or -errno. */
-ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, void *buf, size_t size, bool legacy)
-	MUST_CHECK;
+ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, void *buf, size_t size, bool legacy) MUST_CHECK;
 
 int vfs_mkdir(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode) MUST_CHECK;
 int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev) MUST_CHECK;
@@ -230,8 +229,8 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 int vfs_unlink(struct vfs_ctx *ctx, const struct path *base, const char *name) MUST_CHECK;
 int vfs_rmdir(struct vfs_ctx *ctx, const struct path *base, const char *name) MUST_CHECK;
 /* flags: RENAME_NOREPLACE, RENAME_EXCHANGE (RENAME_WHITEOUT is EINVAL). */
-int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase,
-	       const char *nname, unsigned flags) MUST_CHECK;
+int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase, const char *nname,
+	       unsigned flags) MUST_CHECK;
 
 /* --- Attributes: by path (vfs_resolve() first) or by descriptor; exactly one of p and f is not NULL. ---------------- */
 
@@ -239,15 +238,13 @@ int vfs_chmod(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, 
 /* uid or gid -1: unchanged. */
 int vfs_chown(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, uid_t uid, gid_t gid) MUST_CHECK;
 /* times: atime, mtime with UTIME_NOW and UTIME_OMIT; NULL: both now. */
-int vfs_utimens(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const struct timespec times[2])
-	MUST_CHECK;
+int vfs_utimens(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const struct timespec times[2]) MUST_CHECK;
 int vfs_truncate(struct vfs_ctx *ctx, const struct path *p, int64_t length) MUST_CHECK;
 /* After a native write or truncate could have happened through f: drops set-id bits as Linux does (file_remove_privs). */
 int vfs_killpriv(struct vfs_ctx *ctx, const struct vfile *f) MUST_CHECK;
 ssize_t vfs_getxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name, void *buf,
 		     size_t size) MUST_CHECK;
-ssize_t vfs_listxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, char *buf, size_t size)
-	MUST_CHECK;
+ssize_t vfs_listxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, char *buf, size_t size) MUST_CHECK;
 int vfs_setxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name, const void *value,
 		 size_t size, int flags) MUST_CHECK;
 int vfs_removexattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name) MUST_CHECK;

@@ -15,30 +15,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYS_read 0
-#define SYS_close 3
-#define SYS_mmap 9
-#define SYS_mprotect 10
-#define SYS_munmap 11
-#define SYS_pread64 17
-#define SYS_execve 59
+#define SYS_read       0
+#define SYS_close      3
+#define SYS_mmap       9
+#define SYS_mprotect   10
+#define SYS_munmap     11
+#define SYS_pread64    17
+#define SYS_execve     59
 #define SYS_exit_group 231
-#define SYS_getrandom 318
+#define SYS_getrandom  318
 
-#define PROT_READ 1
-#define PROT_WRITE 2
-#define PROT_EXEC 4
-#define PROT_GROWSDOWN 0x01000000
-#define MAP_PRIVATE 2
-#define MAP_FIXED 0x10
-#define MAP_ANONYMOUS 0x20
-#define MAP_NORESERVE 0x4000
+#define PROT_READ           1
+#define PROT_WRITE          2
+#define PROT_EXEC           4
+#define PROT_GROWSDOWN      0x01000000
+#define MAP_PRIVATE         2
+#define MAP_FIXED           0x10
+#define MAP_ANONYMOUS       0x20
+#define MAP_NORESERVE       0x4000
 #define MAP_FIXED_NOREPLACE 0x100000
 
 #define PAGE 4096UL
 /* Where position independent programs go: as on x86-64 natively (ELF_ET_DYN_BASE, two thirds of the address space), plus room for the heap,
  * which the kernel placed there on the stub's behalf, plus up to 1 TiB at random. */
-#define DYN_BASE 0x556555554000UL
+#define DYN_BASE         0x556555554000UL
 #define DYN_RANDOM_PAGES 0xfffffffUL
 
 static long call6(long n, long a, long b, long c, long d, long e, long f)
@@ -78,10 +78,10 @@ static void zero(void *p, size_t n)
 
 struct image {
 	Elf64_Ehdr eh;
-	uintptr_t base;  /* load bias */
+	uintptr_t base; /* load bias */
 	uintptr_t entry;
-	uintptr_t phdr;  /* address of the program headers in memory */
-	size_t have;     /* bytes of the file's head in page[] */
+	uintptr_t phdr; /* address of the program headers in memory */
+	size_t have;    /* bytes of the file's head in page[] */
 	char page[PAGE];
 };
 

@@ -84,7 +84,11 @@ static void note_call(const struct call *c, int64_t r)
 		int nr;
 		unsigned arg;
 		const char *what;
-	} details[] = {{SYS_socket, 0, "family"}, {SYS_prctl, 0, "option"}, {SYS_ioctl, 1, "request"}, {SYS_clone, 0, "flags"}, {SYS_fcntl, 1, "command"}};
+	} details[] = {{SYS_socket, 0, "family"},
+		       {SYS_prctl, 0, "option"},
+		       {SYS_ioctl, 1, "request"},
+		       {SYS_clone, 0, "flags"},
+		       {SYS_fcntl, 1, "command"}};
 	const struct syscall_desc *d = syscall_desc(c->nr);
 	struct text t = {0};
 	if (d)
@@ -178,7 +182,8 @@ static void note_paths(struct call *c, const struct syscall_desc *d, int64_t r)
 		} else if (d->args[i] == ARG_FD && i == 0 && r == -EROFS) {
 			AUTO_VFILE struct vfile f = {0};
 			AUTO_CLOSE int fd = -1;
-			if (call_file(c, i, &f, &fd) || f.kind == VF_FOREIGN || vfs_vfile_path(&c->ctx, &f, path, PATH_MAX) < 0)
+			if (call_file(c, i, &f, &fd) || f.kind == VF_FOREIGN ||
+			    vfs_vfile_path(&c->ctx, &f, path, PATH_MAX) < 0)
 				continue;
 			text_quote(&t, path, strlen(path), 0, false);
 			text_printf(&t, " by %s", d->name);

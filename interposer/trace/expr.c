@@ -39,26 +39,31 @@ static bool is_file(const struct syscall_desc *d)
 }
 static bool is_desc(const struct syscall_desc *d)
 {
-	return has_kind(d, ARG_FD, ARG_DIRFD) ||
-	       listed("open creat poll ppoll select pselect6 pipe pipe2 epoll_create epoll_create1 eventfd eventfd2 timerfd_create inotify_init "
-		      "inotify_init1 memfd_create memfd_secret userfaultfd pidfd_open close_range perf_event_open io_uring_setup",
-		      d->name);
+	return has_kind(d, ARG_FD, ARG_DIRFD) || listed("open creat poll ppoll select pselect6 pipe pipe2 epoll_create "
+							"epoll_create1 eventfd eventfd2 timerfd_create inotify_init "
+							"inotify_init1 memfd_create memfd_secret userfaultfd pidfd_open "
+							"close_range perf_event_open io_uring_setup",
+							d->name);
 }
 static bool is_process(const struct syscall_desc *d)
 {
-	return listed("fork vfork clone clone3 execve execveat exit exit_group wait4 waitid kill tkill tgkill rt_sigqueueinfo "
-		      "rt_tgsigqueueinfo pidfd_send_signal arch_prctl unshare",
-		      d->name);
+	return listed(
+	    "fork vfork clone clone3 execve execveat exit exit_group wait4 waitid kill tkill tgkill rt_sigqueueinfo "
+	    "rt_tgsigqueueinfo pidfd_send_signal arch_prctl unshare",
+	    d->name);
 }
 static bool is_network(const struct syscall_desc *d)
 {
 	return has_kind(d, ARG_SOCKIN, ARG_SOCKOUT) ||
-	       listed("socket socketpair shutdown listen sendmsg recvmsg sendmmsg recvmmsg setsockopt getsockopt sendfile", d->name);
+	       listed("socket socketpair shutdown listen sendmsg recvmsg sendmmsg recvmmsg setsockopt getsockopt sendfile",
+		      d->name);
 }
 static bool is_memory(const struct syscall_desc *d)
 {
-	return listed("brk mmap munmap mprotect mremap madvise msync mincore mlock mlock2 munlock mlockall munlockall remap_file_pages mbind "
-		      "set_mempolicy get_mempolicy migrate_pages move_pages shmat shmdt pkey_mprotect map_shadow_stack mseal process_madvise",
+	return listed("brk mmap munmap mprotect mremap madvise msync mincore mlock mlock2 munlock mlockall munlockall "
+		      "remap_file_pages mbind "
+		      "set_mempolicy get_mempolicy migrate_pages move_pages shmat shmdt pkey_mprotect map_shadow_stack "
+		      "mseal process_madvise",
 		      d->name);
 }
 static bool is_signal(const struct syscall_desc *d)
@@ -74,9 +79,10 @@ static bool is_any(const struct syscall_desc *d)
 static const struct {
 	const char *name;
 	bool (*is)(const struct syscall_desc *d);
-} classes[] = {{"%file", is_file},	 {"%desc", is_desc},	 {"%process", is_process}, {"%network", is_network}, {"%net", is_network},
-	       {"%memory", is_memory}, {"%signal", is_signal}, {"%all", is_any},	   {"all", is_any},	     {"file", is_file},
-	       {"desc", is_desc},	 {"process", is_process}, {"network", is_network}, {"memory", is_memory},	 {"signal", is_signal}};
+} classes[] = {{"%file", is_file},      {"%desc", is_desc},     {"%process", is_process}, {"%network", is_network},
+	       {"%net", is_network},    {"%memory", is_memory}, {"%signal", is_signal},   {"%all", is_any},
+	       {"all", is_any},         {"file", is_file},      {"desc", is_desc},        {"process", is_process},
+	       {"network", is_network}, {"memory", is_memory},  {"signal", is_signal}};
 
 static void add_named(trace_set *s, const char *name)
 {

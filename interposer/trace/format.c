@@ -123,7 +123,9 @@ static void format_times(struct shown *s, uint64_t addr)
 		}
 		text_puts(&s->text, "[");
 		for (int i = 0; i < 2; i++) {
-			const char *name = ts[2 * i + 1] == UTIME_NOW ? "UTIME_NOW" : ts[2 * i + 1] == UTIME_OMIT ? "UTIME_OMIT" : NULL;
+			const char *name = ts[2 * i + 1] == UTIME_NOW    ? "UTIME_NOW"
+					   : ts[2 * i + 1] == UTIME_OMIT ? "UTIME_OMIT"
+									 : NULL;
 			if (i)
 				text_puts(&s->text, ", ");
 			if (name)
@@ -323,7 +325,7 @@ static int shown_args(const struct shown *s)
 		case 7:  /* PR_GET_KEEPCAPS */
 		case 21: /* PR_GET_SECCOMP */
 			return 1;
-		case 1:  /* PR_SET_PDEATHSIG */
+		case 1: /* PR_SET_PDEATHSIG */
 		case 2:
 		case 4:
 		case 8:
@@ -407,8 +409,8 @@ static void show_from(struct shown *s)
 
 void format_entry(struct shown *s)
 {
-	static const struct syscall_desc unknown = {
-	    .nargs = 6, .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
+	static const struct syscall_desc unknown = {.nargs = 6,
+						    .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
 	s->text.n = s->extra.n = 0;
 	s->next = s->n_paths = 0;
 	s->exiting = s->failed = s->comma = false;

@@ -13,16 +13,16 @@ struct shown {
 	const struct trace_options *opt;
 	struct call *c; /* nr, args and pid are the call's; its ops read the process's memory */
 	const struct syscall_desc *desc;
-	struct text text;        /* "name(args" so far */
-	size_t from[6], to[6];   /* where in it the arguments are */
-	size_t at_entry;         /* how much of it was known at entry */
-	bool foreign;            /* another architecture's call */
-	int n, next;             /* how many are shown in all, and the first that isn't yet */
-	bool comma;              /* the one before the next argument is there already */
+	struct text text;      /* "name(args" so far */
+	size_t from[6], to[6]; /* where in it the arguments are */
+	size_t at_entry;       /* how much of it was known at entry */
+	bool foreign;          /* another architecture's call */
+	int n, next;           /* how many are shown in all, and the first that isn't yet */
+	bool comma;            /* the one before the next argument is there already */
 	bool exiting, failed;
 	int64_t rval;
-	struct text extra;       /* what follows the result */
-	char path[2][256];       /* the beginning of the names in it, for -P */
+	struct text extra; /* what follows the result */
+	char path[2][256]; /* the beginning of the names in it, for -P */
 	int n_paths;
 };
 /* At entry: everything that is known before the call. */
@@ -45,8 +45,8 @@ struct decoder {
 const struct decoder *format_decoder(const struct shown *s, int arg);
 extern const struct decoder struct_decoders[], flag_decoders[];
 extern const size_t n_struct_decoders, n_flag_decoders;
-extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[], names_msg[],
-    names_family[], names_poll[];
+extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[],
+    names_msg[], names_family[], names_poll[];
 
 /* Shared: a value at an address, or its address when it can't be read. */
 bool format_fetch(struct shown *s, uint64_t addr, void *buf, size_t len);

@@ -24,10 +24,11 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define BUCKETS 1024
+#define BUCKETS   1024
 #define STUB_SPAN ((uint64_t)(stub_image_end - stub_image) + 65536)
-#define OPTIONS                                                                                                                            \
-	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
+#define OPTIONS                                                                                                        \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | \
+	 PTRACE_O_EXITKILL)
 
 enum exec_state {
 	EXEC_NONE,
@@ -123,7 +124,11 @@ static struct line_of line_of(struct tracee *t)
 {
 	pid_t tgid, tid = -1;
 	live_ops.guest_pids(&t->live.call, &tgid, &tid);
-	return (struct line_of){.tid = t->tid, .shown_as = tid, .several = n_tracees > 1, .injected = t->injected, .begun = t->begun,
+	return (struct line_of){.tid = t->tid,
+				.shown_as = tid,
+				.several = n_tracees > 1,
+				.injected = t->injected,
+				.begun = t->begun,
 				.spent_ns = t->inside ? now_ns() - t->entered_ns : 0};
 }
 
@@ -201,7 +206,8 @@ static void on_entry(struct tracee *t, const struct __ptrace_syscall_info *info)
 	t->checking_in = false;
 	if (t->exec == EXEC_CHECKIN || t->exec == EXEC_LOADING) {
 		if (in_stub(t, info->instruction_pointer)) {
-			t->checking_in = t->exec == EXEC_CHECKIN && info->entry.nr == SYS_execve && info->entry.args[0] == EXEC_CHECKIN_MAGIC;
+			t->checking_in = t->exec == EXEC_CHECKIN && info->entry.nr == SYS_execve &&
+					 info->entry.args[0] == EXEC_CHECKIN_MAGIC;
 			return;
 		}
 		t->exec = EXEC_NONE;
@@ -343,7 +349,8 @@ static bool take_command(void)
 		pthread_cond_wait(&req.changed, &req.mu);
 	if (req.asked) {
 		/* Interrupted, it stops when this execve has failed, and is followed from there; or else at the exec. */
-		ok = !ptrace(PTRACE_SEIZE, req.wanted, NULL, (void *)(long)OPTIONS) && !ptrace(PTRACE_INTERRUPT, req.wanted, NULL, NULL);
+		ok = !ptrace(PTRACE_SEIZE, req.wanted, NULL, (void *)(long)OPTIONS) &&
+		     !ptrace(PTRACE_INTERRUPT, req.wanted, NULL, NULL);
 		req.err = ok ? 0 : errno;
 		if (ok) {
 			struct tracee *t = tracee_get(req.wanted);

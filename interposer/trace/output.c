@@ -88,7 +88,9 @@ static void begin_line(const struct line_of *who)
 	if (opt->relative) {
 		struct timespec now_mono;
 		clock_gettime(CLOCK_MONOTONIC, &now_mono);
-		int64_t us = last.tv_sec ? (now_mono.tv_sec - last.tv_sec) * INT64_C(1000000) + (now_mono.tv_nsec - last.tv_nsec) / 1000 : 0;
+		int64_t us = last.tv_sec ? (now_mono.tv_sec - last.tv_sec) * INT64_C(1000000) +
+					       (now_mono.tv_nsec - last.tv_nsec) / 1000
+					 : 0;
 		last = now_mono;
 		text_printf(&out, "%6" PRId64 ".%06" PRId64 " ", us / 1000000, us % 1000000);
 	}
@@ -114,7 +116,8 @@ static void json_head(const struct line_of *who, const char *type)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	text_printf(&out, "{\"type\":\"%s\",\"pid\":%d,\"time\":%lld.%06ld", type, who->shown_as, (long long)now.tv_sec, now.tv_nsec / 1000);
+	text_printf(&out, "{\"type\":\"%s\",\"pid\":%d,\"time\":%lld.%06ld", type, who->shown_as, (long long)now.tv_sec,
+		    now.tv_nsec / 1000);
 }
 
 static void json_call(const struct line_of *who, const struct shown *s)
@@ -146,7 +149,8 @@ static void json_call(const struct line_of *who, const struct shown *s)
 		text_json(&out, result.p + 3, result.n - 3);
 	else
 		text_puts(&out, "\"?\"");
-	text_printf(&out, ",\"duration\":%" PRId64 ".%06" PRId64, who->spent_ns / 1000000000, who->spent_ns % 1000000000 / 1000);
+	text_printf(&out, ",\"duration\":%" PRId64 ".%06" PRId64, who->spent_ns / 1000000000,
+		    who->spent_ns % 1000000000 / 1000);
 	text_printf(&out, ",\"injected\":%s}", who->injected ? "true" : "false");
 	free(result.p);
 	end_line();
@@ -193,7 +197,8 @@ void output_exit(const struct line_of *who, const struct shown *s)
 	if (who->injected)
 		text_puts(&out, " (INJECTED)");
 	if (opt->spent)
-		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000, who->spent_ns % 1000000000 / 1000);
+		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000,
+			    who->spent_ns % 1000000000 / 1000);
 	end_line();
 }
 
@@ -330,8 +335,8 @@ void output_summary(void)
 	end_line();
 	for (unsigned i = 0; i < n; i++) {
 		const struct syscall_desc *d = syscall_desc((int)order[i]);
-		summary_line(ns ? 100.0 * (double)counts[order[i]].ns / (double)ns : 0, counts[order[i]].ns, counts[order[i]].calls,
-			     counts[order[i]].errors, d ? d->name : "(unknown)");
+		summary_line(ns ? 100.0 * (double)counts[order[i]].ns / (double)ns : 0, counts[order[i]].ns,
+			     counts[order[i]].calls, counts[order[i]].errors, d ? d->name : "(unknown)");
 	}
 	text_puts(&out, rule);
 	end_line();

@@ -5,13 +5,13 @@
 
 #include "interposer/trace/format.h"
 
-struct line_of { /* who an event is of */
+struct line_of {        /* who an event is of */
 	pid_t tid;      /* the supervisor's number */
 	pid_t shown_as; /* the tracees' own */
 	bool several;   /* there is more than one process: say which */
 	int64_t spent_ns;
 	bool injected;
-	bool begun;     /* output_entry() was called for the call */
+	bool begun; /* output_entry() was called for the call */
 };
 void output_start(const struct trace_options *opt);
 /* The call has begun: its line stays open. */

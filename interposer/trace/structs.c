@@ -29,8 +29,9 @@
 
 void format_mode(struct text *t, uint32_t mode)
 {
-	static const struct value_name types[] = {{S_IFREG, "S_IFREG"}, {S_IFDIR, "S_IFDIR"}, {S_IFLNK, "S_IFLNK"}, {S_IFIFO, "S_IFIFO"},
-						  {S_IFCHR, "S_IFCHR"}, {S_IFBLK, "S_IFBLK"}, {S_IFSOCK, "S_IFSOCK"}, {0, NULL}};
+	static const struct value_name types[] = {
+	    {S_IFREG, "S_IFREG"}, {S_IFDIR, "S_IFDIR"}, {S_IFLNK, "S_IFLNK"},   {S_IFIFO, "S_IFIFO"},
+	    {S_IFCHR, "S_IFCHR"}, {S_IFBLK, "S_IFBLK"}, {S_IFSOCK, "S_IFSOCK"}, {0, NULL}};
 	const char *type = NULL;
 	for (const struct value_name *n = types; n->name; n++)
 		if ((mode & S_IFMT) == n->value)
@@ -39,8 +40,8 @@ void format_mode(struct text *t, uint32_t mode)
 		text_printf(t, "%s", type);
 	else
 		text_printf(t, "%#o", mode & S_IFMT);
-	text_printf(t, "%s%s%s|%#03o", mode & S_ISUID ? "|S_ISUID" : "", mode & S_ISGID ? "|S_ISGID" : "", mode & S_ISVTX ? "|S_ISVTX" : "",
-		    mode & 0777);
+	text_printf(t, "%s%s%s|%#03o", mode & S_ISUID ? "|S_ISUID" : "", mode & S_ISGID ? "|S_ISGID" : "",
+		    mode & S_ISVTX ? "|S_ISVTX" : "", mode & 0777);
 }
 
 void format_open_flags(struct text *t, uint64_t flags)
@@ -77,7 +78,8 @@ static void show_stat(struct shown *s, int i)
 	}
 	text_puts(t, "{");
 	if (s->opt->verbose)
-		text_printf(t, "st_dev=makedev(%#x, %#x), st_ino=%" PRIu64 ", ", major(st.st_dev), minor(st.st_dev), (uint64_t)st.st_ino);
+		text_printf(t, "st_dev=makedev(%#x, %#x), st_ino=%" PRIu64 ", ", major(st.st_dev), minor(st.st_dev),
+			    (uint64_t)st.st_ino);
 	text_puts(t, "st_mode=");
 	format_mode(t, st.st_mode);
 	if (s->opt->verbose)
@@ -154,9 +156,11 @@ void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len)
 	case AF_INET6:
 		if (len < sizeof u.in6 - 4)
 			break;
-		text_printf(t, ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"%s\", &sin6_addr), sin6_scope_id=%u",
-			    ntohs(u.in6.sin6_port), ntohl(u.in6.sin6_flowinfo), inet_ntop(AF_INET6, &u.in6.sin6_addr, ip, sizeof ip),
-			    u.in6.sin6_scope_id);
+		text_printf(t,
+			    ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"%s\", &sin6_addr), "
+			    "sin6_scope_id=%u",
+			    ntohs(u.in6.sin6_port), ntohl(u.in6.sin6_flowinfo),
+			    inet_ntop(AF_INET6, &u.in6.sin6_addr, ip, sizeof ip), u.in6.sin6_scope_id);
 		break;
 	case AF_NETLINK:
 		text_printf(t, ", nl_pid=%d, nl_groups=%#08x", (int)u.nl.nl_pid, u.nl.nl_groups);
@@ -179,8 +183,8 @@ static void show_socklen(struct shown *s, int i)
 
 static void show_socktype(struct shown *s, int i)
 {
-	static const struct value_name types[] = {{1, "SOCK_STREAM"}, {2, "SOCK_DGRAM"}, {3, "SOCK_RAW"}, {4, "SOCK_RDM"}, {5, "SOCK_SEQPACKET"},
-						  {0, NULL}};
+	static const struct value_name types[] = {{1, "SOCK_STREAM"}, {2, "SOCK_DGRAM"},     {3, "SOCK_RAW"},
+						  {4, "SOCK_RDM"},    {5, "SOCK_SEQPACKET"}, {0, NULL}};
 	uint32_t v = (uint32_t)s->c->args[i];
 	text_value(&s->text, types, v & 0xf, "SOCK_???");
 	text_printf(&s->text, "%s%s", v & SOCK_CLOEXEC ? "|SOCK_CLOEXEC" : "", v & SOCK_NONBLOCK ? "|SOCK_NONBLOCK" : "");
@@ -188,8 +192,9 @@ static void show_socktype(struct shown *s, int i)
 
 static void show_protocol(struct shown *s, int i)
 {
-	static const struct value_name ip[] = {{0, "IPPROTO_IP"}, {1, "IPPROTO_ICMP"}, {6, "IPPROTO_TCP"}, {17, "IPPROTO_UDP"},
-					       {58, "IPPROTO_ICMPV6"}, {255, "IPPROTO_RAW"}, {0, NULL}};
+	static const struct value_name ip[] = {
+	    {0, "IPPROTO_IP"},      {1, "IPPROTO_ICMP"},  {6, "IPPROTO_TCP"}, {17, "IPPROTO_UDP"},
+	    {58, "IPPROTO_ICMPV6"}, {255, "IPPROTO_RAW"}, {0, NULL}};
 	uint32_t v = (uint32_t)s->c->args[i], family = (uint32_t)s->c->args[0];
 	if (family == AF_INET || family == AF_INET6)
 		text_value(&s->text, ip, v, "IPPROTO_???");
@@ -201,12 +206,14 @@ static void show_protocol(struct shown *s, int i)
 
 static void show_sockopt(struct shown *s, int i)
 {
-	static const struct value_name names[] = {{SO_DEBUG, "SO_DEBUG"}, {SO_REUSEADDR, "SO_REUSEADDR"}, {SO_TYPE, "SO_TYPE"},
-						  {SO_ERROR, "SO_ERROR"}, {SO_DONTROUTE, "SO_DONTROUTE"}, {SO_BROADCAST, "SO_BROADCAST"},
-						  {SO_SNDBUF, "SO_SNDBUF"}, {SO_RCVBUF, "SO_RCVBUF"}, {SO_KEEPALIVE, "SO_KEEPALIVE"},
-						  {SO_LINGER, "SO_LINGER"}, {SO_REUSEPORT, "SO_REUSEPORT"}, {SO_PASSCRED, "SO_PASSCRED"},
-						  {SO_PEERCRED, "SO_PEERCRED"}, {SO_DOMAIN, "SO_DOMAIN"}, {SO_PROTOCOL, "SO_PROTOCOL"},
-						  {0, NULL}};
+	static const struct value_name names[] = {{SO_DEBUG, "SO_DEBUG"},         {SO_REUSEADDR, "SO_REUSEADDR"},
+						  {SO_TYPE, "SO_TYPE"},           {SO_ERROR, "SO_ERROR"},
+						  {SO_DONTROUTE, "SO_DONTROUTE"}, {SO_BROADCAST, "SO_BROADCAST"},
+						  {SO_SNDBUF, "SO_SNDBUF"},       {SO_RCVBUF, "SO_RCVBUF"},
+						  {SO_KEEPALIVE, "SO_KEEPALIVE"}, {SO_LINGER, "SO_LINGER"},
+						  {SO_REUSEPORT, "SO_REUSEPORT"}, {SO_PASSCRED, "SO_PASSCRED"},
+						  {SO_PEERCRED, "SO_PEERCRED"},   {SO_DOMAIN, "SO_DOMAIN"},
+						  {SO_PROTOCOL, "SO_PROTOCOL"},   {0, NULL}};
 	if ((uint32_t)s->c->args[1] == SOL_SOCKET)
 		text_value(&s->text, names, (uint32_t)s->c->args[i], "SO_???");
 	else
@@ -292,9 +299,10 @@ static void show_sigset(struct shown *s, int i)
 
 static void show_sigaction(struct shown *s, int i)
 {
-	static const struct value_name flags[] = {{0x04000000, "SA_RESTORER"}, {SA_ONSTACK, "SA_ONSTACK"}, {SA_RESTART, "SA_RESTART"},
-						  {SA_NODEFER, "SA_NODEFER"}, {SA_RESETHAND, "SA_RESETHAND"}, {SA_NOCLDSTOP, "SA_NOCLDSTOP"},
-						  {SA_NOCLDWAIT, "SA_NOCLDWAIT"}, {SA_SIGINFO, "SA_SIGINFO"}, {0, NULL}};
+	static const struct value_name flags[] = {
+	    {0x04000000, "SA_RESTORER"},    {SA_ONSTACK, "SA_ONSTACK"},     {SA_RESTART, "SA_RESTART"},
+	    {SA_NODEFER, "SA_NODEFER"},     {SA_RESETHAND, "SA_RESETHAND"}, {SA_NOCLDSTOP, "SA_NOCLDSTOP"},
+	    {SA_NOCLDWAIT, "SA_NOCLDWAIT"}, {SA_SIGINFO, "SA_SIGINFO"},     {0, NULL}};
 	struct {
 		uint64_t handler, flags, restorer, mask;
 	} sa;
@@ -384,10 +392,13 @@ static void show_timeout(struct shown *s, int i)
 
 static void epoll_event(struct text *t, const struct epoll_event *e)
 {
-	static const struct value_name names[] = {{EPOLLIN, "EPOLLIN"}, {EPOLLPRI, "EPOLLPRI"}, {EPOLLOUT, "EPOLLOUT"}, {EPOLLRDNORM, "EPOLLRDNORM"},
-						  {EPOLLRDBAND, "EPOLLRDBAND"}, {EPOLLWRNORM, "EPOLLWRNORM"}, {EPOLLERR, "EPOLLERR"},
-						  {EPOLLHUP, "EPOLLHUP"}, {EPOLLRDHUP, "EPOLLRDHUP"}, {EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
-						  {EPOLLWAKEUP, "EPOLLWAKEUP"}, {EPOLLONESHOT, "EPOLLONESHOT"}, {EPOLLET, "EPOLLET"}, {0, NULL}};
+	static const struct value_name names[] = {{EPOLLIN, "EPOLLIN"},         {EPOLLPRI, "EPOLLPRI"},
+						  {EPOLLOUT, "EPOLLOUT"},       {EPOLLRDNORM, "EPOLLRDNORM"},
+						  {EPOLLRDBAND, "EPOLLRDBAND"}, {EPOLLWRNORM, "EPOLLWRNORM"},
+						  {EPOLLERR, "EPOLLERR"},       {EPOLLHUP, "EPOLLHUP"},
+						  {EPOLLRDHUP, "EPOLLRDHUP"},   {EPOLLEXCLUSIVE, "EPOLLEXCLUSIVE"},
+						  {EPOLLWAKEUP, "EPOLLWAKEUP"}, {EPOLLONESHOT, "EPOLLONESHOT"},
+						  {EPOLLET, "EPOLLET"},         {0, NULL}};
 	uint64_t data = e->data.u64;
 	text_puts(t, "{events=");
 	text_flags(t, names, e->events, "EPOLL???");
@@ -571,8 +582,10 @@ static void show_fcntl_arg(struct shown *s, int i)
 {
 	uint32_t v = (uint32_t)s->c->args[i];
 	static const struct value_name fd_flags[] = {{FD_CLOEXEC, "FD_CLOEXEC"}, {0, NULL}};
-	static const struct value_name types[] = {{F_RDLCK, "F_RDLCK"}, {F_WRLCK, "F_WRLCK"}, {F_UNLCK, "F_UNLCK"}, {0, NULL}};
-	static const struct value_name whences[] = {{SEEK_SET, "SEEK_SET"}, {SEEK_CUR, "SEEK_CUR"}, {SEEK_END, "SEEK_END"}, {0, NULL}};
+	static const struct value_name types[] = {
+	    {F_RDLCK, "F_RDLCK"}, {F_WRLCK, "F_WRLCK"}, {F_UNLCK, "F_UNLCK"}, {0, NULL}};
+	static const struct value_name whences[] = {
+	    {SEEK_SET, "SEEK_SET"}, {SEEK_CUR, "SEEK_CUR"}, {SEEK_END, "SEEK_END"}, {0, NULL}};
 	struct flock fl;
 	switch ((uint32_t)s->c->args[1]) {
 	case F_SETFD:
@@ -606,11 +619,11 @@ static void show_fcntl_arg(struct shown *s, int i)
 
 static void show_ioctl(struct shown *s, int i)
 {
-	static const struct value_name names[] = {{TCGETS, "TCGETS"}, {TCSETS, "TCSETS"}, {TCSETSW, "TCSETSW"}, {TCSETSF, "TCSETSF"},
-						  {TIOCGPGRP, "TIOCGPGRP"}, {TIOCSPGRP, "TIOCSPGRP"}, {TIOCGWINSZ, "TIOCGWINSZ"},
-						  {TIOCSWINSZ, "TIOCSWINSZ"}, {FIONREAD, "FIONREAD"}, {FIONBIO, "FIONBIO"},
-						  {FIOCLEX, "FIOCLEX"}, {FIONCLEX, "FIONCLEX"}, {TIOCNOTTY, "TIOCNOTTY"},
-						  {TIOCSCTTY, "TIOCSCTTY"}, {TIOCGSID, "TIOCGSID"}, {0, NULL}};
+	static const struct value_name names[] = {
+	    {TCGETS, "TCGETS"},       {TCSETS, "TCSETS"},       {TCSETSW, "TCSETSW"},       {TCSETSF, "TCSETSF"},
+	    {TIOCGPGRP, "TIOCGPGRP"}, {TIOCSPGRP, "TIOCSPGRP"}, {TIOCGWINSZ, "TIOCGWINSZ"}, {TIOCSWINSZ, "TIOCSWINSZ"},
+	    {FIONREAD, "FIONREAD"},   {FIONBIO, "FIONBIO"},     {FIOCLEX, "FIOCLEX"},       {FIONCLEX, "FIONCLEX"},
+	    {TIOCNOTTY, "TIOCNOTTY"}, {TIOCSCTTY, "TIOCSCTTY"}, {TIOCGSID, "TIOCGSID"},     {0, NULL}};
 	for (const struct value_name *n = names; n->name; n++)
 		if (n->value == (uint32_t)s->c->args[i]) {
 			text_puts(&s->text, n->name);
@@ -621,52 +634,119 @@ static void show_ioctl(struct shown *s, int i)
 
 static void show_futex_op(struct shown *s, int i)
 {
-	static const struct value_name names[] = {{0, "FUTEX_WAIT"}, {1, "FUTEX_WAKE"}, {3, "FUTEX_REQUEUE"}, {4, "FUTEX_CMP_REQUEUE"},
-						  {5, "FUTEX_WAKE_OP"}, {6, "FUTEX_LOCK_PI"}, {7, "FUTEX_UNLOCK_PI"}, {8, "FUTEX_TRYLOCK_PI"},
-						  {9, "FUTEX_WAIT_BITSET"}, {10, "FUTEX_WAKE_BITSET"}, {0, NULL}};
+	static const struct value_name names[] = {{0, "FUTEX_WAIT"},
+						  {1, "FUTEX_WAKE"},
+						  {3, "FUTEX_REQUEUE"},
+						  {4, "FUTEX_CMP_REQUEUE"},
+						  {5, "FUTEX_WAKE_OP"},
+						  {6, "FUTEX_LOCK_PI"},
+						  {7, "FUTEX_UNLOCK_PI"},
+						  {8, "FUTEX_TRYLOCK_PI"},
+						  {9, "FUTEX_WAIT_BITSET"},
+						  {10, "FUTEX_WAKE_BITSET"},
+						  {0, NULL}};
 	uint32_t v = (uint32_t)s->c->args[i];
 	text_value(&s->text, names, v & 0x7f & ~0U, "FUTEX_???");
 	text_printf(&s->text, "%s%s", v & 128 ? "_PRIVATE" : "", v & 256 ? "|FUTEX_CLOCK_REALTIME" : "");
 }
 
-#define IN(call, arg, fn)  {call, arg, false, fn, NULL, NULL}
-#define OUT(call, arg, fn) {call, arg, true, fn, NULL, NULL}
+#define IN(call, arg, fn)                        \
+	{                                        \
+		call, arg, false, fn, NULL, NULL \
+	}
+#define OUT(call, arg, fn)                      \
+	{                                       \
+		call, arg, true, fn, NULL, NULL \
+	}
 const struct decoder struct_decoders[] = {
-    OUT("stat", 1, show_stat), OUT("lstat", 1, show_stat), OUT("fstat", 1, show_stat), OUT("newfstatat", 2, show_stat),
-    OUT("statx", 4, show_statx), IN("socket", 1, show_socktype), IN("socket", 2, show_protocol), IN("socketpair", 1, show_socktype),
-    IN("socketpair", 2, show_protocol), OUT("socketpair", 3, show_pair), OUT("pipe", 0, show_pair), OUT("pipe2", 0, show_pair),
-    OUT("accept", 2, show_socklen), OUT("accept4", 2, show_socklen), OUT("getsockname", 2, show_socklen),
-    OUT("getpeername", 2, show_socklen), OUT("recvfrom", 5, show_socklen), IN("setsockopt", 2, show_sockopt),
-    IN("getsockopt", 2, show_sockopt), IN("setsockopt", 3, show_int_at), OUT("getsockopt", 3, show_int_at),
-    OUT("getsockopt", 4, show_socklen), IN("writev", 1, show_iovec), IN("pwritev", 1, show_iovec), OUT("readv", 1, show_iovec),
-    OUT("preadv", 1, show_iovec), IN("rt_sigprocmask", 1, show_sigset), OUT("rt_sigprocmask", 2, show_sigset),
-    OUT("rt_sigpending", 0, show_sigset), IN("rt_sigsuspend", 0, show_sigset), IN("rt_sigtimedwait", 0, show_sigset),
-    IN("signalfd4", 1, show_sigset), IN("ppoll", 3, show_sigset), IN("rt_sigaction", 1, show_sigaction),
-    OUT("rt_sigaction", 2, show_sigaction), IN("poll", 0, show_pollfds), OUT("poll", 2, show_timeout), IN("ppoll", 0, show_pollfds),
-    OUT("ppoll", 2, show_timeout), IN("epoll_ctl", 3, show_epoll_events), OUT("epoll_wait", 1, show_epoll_events),
-    OUT("epoll_pwait", 1, show_epoll_events), OUT("wait4", 1, show_wstatus), IN("setrlimit", 1, show_rlimit),
-    OUT("getrlimit", 1, show_rlimit), IN("prlimit64", 2, show_rlimit), OUT("prlimit64", 3, show_rlimit), OUT("uname", 0, show_uname),
-    OUT("clock_gettime", 1, show_timespec_out), OUT("clock_getres", 1, show_timespec_out), OUT("gettimeofday", 0, show_timespec_out),
-    OUT("nanosleep", 1, show_remaining), OUT("clock_nanosleep", 3, show_remaining), OUT("getdents64", 1, show_entries),
-    OUT("getdents", 1, show_entries), OUT("getrandom", 0, show_hex_out), OUT("getcwd", 0, show_name_out),
-    OUT("readlink", 1, show_name_out), OUT("readlinkat", 2, show_name_out), IN("mmap", 5, show_address), IN("fcntl", 2, show_fcntl_arg),
-    IN("ioctl", 1, show_ioctl), IN("futex", 1, show_futex_op),
+    OUT("stat", 1, show_stat),
+    OUT("lstat", 1, show_stat),
+    OUT("fstat", 1, show_stat),
+    OUT("newfstatat", 2, show_stat),
+    OUT("statx", 4, show_statx),
+    IN("socket", 1, show_socktype),
+    IN("socket", 2, show_protocol),
+    IN("socketpair", 1, show_socktype),
+    IN("socketpair", 2, show_protocol),
+    OUT("socketpair", 3, show_pair),
+    OUT("pipe", 0, show_pair),
+    OUT("pipe2", 0, show_pair),
+    OUT("accept", 2, show_socklen),
+    OUT("accept4", 2, show_socklen),
+    OUT("getsockname", 2, show_socklen),
+    OUT("getpeername", 2, show_socklen),
+    OUT("recvfrom", 5, show_socklen),
+    IN("setsockopt", 2, show_sockopt),
+    IN("getsockopt", 2, show_sockopt),
+    IN("setsockopt", 3, show_int_at),
+    OUT("getsockopt", 3, show_int_at),
+    OUT("getsockopt", 4, show_socklen),
+    IN("writev", 1, show_iovec),
+    IN("pwritev", 1, show_iovec),
+    OUT("readv", 1, show_iovec),
+    OUT("preadv", 1, show_iovec),
+    IN("rt_sigprocmask", 1, show_sigset),
+    OUT("rt_sigprocmask", 2, show_sigset),
+    OUT("rt_sigpending", 0, show_sigset),
+    IN("rt_sigsuspend", 0, show_sigset),
+    IN("rt_sigtimedwait", 0, show_sigset),
+    IN("signalfd4", 1, show_sigset),
+    IN("ppoll", 3, show_sigset),
+    IN("rt_sigaction", 1, show_sigaction),
+    OUT("rt_sigaction", 2, show_sigaction),
+    IN("poll", 0, show_pollfds),
+    OUT("poll", 2, show_timeout),
+    IN("ppoll", 0, show_pollfds),
+    OUT("ppoll", 2, show_timeout),
+    IN("epoll_ctl", 3, show_epoll_events),
+    OUT("epoll_wait", 1, show_epoll_events),
+    OUT("epoll_pwait", 1, show_epoll_events),
+    OUT("wait4", 1, show_wstatus),
+    IN("setrlimit", 1, show_rlimit),
+    OUT("getrlimit", 1, show_rlimit),
+    IN("prlimit64", 2, show_rlimit),
+    OUT("prlimit64", 3, show_rlimit),
+    OUT("uname", 0, show_uname),
+    OUT("clock_gettime", 1, show_timespec_out),
+    OUT("clock_getres", 1, show_timespec_out),
+    OUT("gettimeofday", 0, show_timespec_out),
+    OUT("nanosleep", 1, show_remaining),
+    OUT("clock_nanosleep", 3, show_remaining),
+    OUT("getdents64", 1, show_entries),
+    OUT("getdents", 1, show_entries),
+    OUT("getrandom", 0, show_hex_out),
+    OUT("getcwd", 0, show_name_out),
+    OUT("readlink", 1, show_name_out),
+    OUT("readlinkat", 2, show_name_out),
+    IN("mmap", 5, show_address),
+    IN("fcntl", 2, show_fcntl_arg),
+    IN("ioctl", 1, show_ioctl),
+    IN("futex", 1, show_futex_op),
 };
 const size_t n_struct_decoders = ARRAY_SIZE(struct_decoders);
 
 void format_siginfo(struct text *t, const void *siginfo)
 {
-	static const struct value_name chld[] = {{CLD_EXITED, "CLD_EXITED"}, {CLD_KILLED, "CLD_KILLED"}, {CLD_DUMPED, "CLD_DUMPED"},
-						 {CLD_TRAPPED, "CLD_TRAPPED"}, {CLD_STOPPED, "CLD_STOPPED"}, {CLD_CONTINUED, "CLD_CONTINUED"},
+	static const struct value_name chld[] = {{CLD_EXITED, "CLD_EXITED"},
+						 {CLD_KILLED, "CLD_KILLED"},
+						 {CLD_DUMPED, "CLD_DUMPED"},
+						 {CLD_TRAPPED, "CLD_TRAPPED"},
+						 {CLD_STOPPED, "CLD_STOPPED"},
+						 {CLD_CONTINUED, "CLD_CONTINUED"},
 						 {0, NULL}};
 	static const struct value_name segv[] = {{SEGV_MAPERR, "SEGV_MAPERR"}, {SEGV_ACCERR, "SEGV_ACCERR"}, {0, NULL}};
-	static const struct value_name any[] = {{(uint32_t)SI_USER, "SI_USER"}, {SI_KERNEL, "SI_KERNEL"}, {(uint32_t)SI_QUEUE, "SI_QUEUE"},
-						{(uint32_t)SI_TIMER, "SI_TIMER"}, {(uint32_t)SI_TKILL, "SI_TKILL"}, {0, NULL}};
+	static const struct value_name any[] = {{(uint32_t)SI_USER, "SI_USER"},   {SI_KERNEL, "SI_KERNEL"},
+						{(uint32_t)SI_QUEUE, "SI_QUEUE"}, {(uint32_t)SI_TIMER, "SI_TIMER"},
+						{(uint32_t)SI_TKILL, "SI_TKILL"}, {0, NULL}};
 	const siginfo_t *si = siginfo;
 	text_puts(t, "{si_signo=");
 	text_signal(t, si->si_signo);
 	text_puts(t, ", si_code=");
-	text_value(t, si->si_code <= 0 || si->si_code == SI_KERNEL ? any : si->si_signo == SIGCHLD ? chld : si->si_signo == SIGSEGV ? segv : any,
+	text_value(t,
+		   si->si_code <= 0 || si->si_code == SI_KERNEL ? any
+		   : si->si_signo == SIGCHLD                    ? chld
+		   : si->si_signo == SIGSEGV                    ? segv
+								: any,
 		   (uint32_t)si->si_code, "???");
 	if (si->si_signo == SIGCHLD && si->si_code > 0) {
 		text_printf(t, ", si_pid=%d, si_uid=%u, si_status=", si->si_pid, si->si_uid);
@@ -677,7 +757,8 @@ void format_siginfo(struct text *t, const void *siginfo)
 		text_printf(t, ", si_utime=%ld, si_stime=%ld", (long)si->si_utime, (long)si->si_stime);
 	} else if (si->si_code == SI_USER || si->si_code == SI_TKILL || si->si_code == SI_QUEUE) {
 		text_printf(t, ", si_pid=%d, si_uid=%u", si->si_pid, si->si_uid);
-	} else if (si->si_code > 0 && (si->si_signo == SIGSEGV || si->si_signo == SIGBUS || si->si_signo == SIGFPE || si->si_signo == SIGILL)) {
+	} else if (si->si_code > 0 &&
+		   (si->si_signo == SIGSEGV || si->si_signo == SIGBUS || si->si_signo == SIGFPE || si->si_signo == SIGILL)) {
 		text_puts(t, ", si_addr=");
 		format_addr(t, (uint64_t)(uintptr_t)si->si_addr);
 	}

@@ -76,13 +76,13 @@ struct ovl_low {
 struct ovl_fd;
 
 /* atomic bits of ovl_inode.st */
-#define OV_HOSTOBJ 1U  /* lower dev:ino is registered */
-#define OV_PINNED  2U  /* one reference is held for the sandbox's life; changed [W] */
-#define OV_OPENED  4U  /* a descriptor was handed out once */
-#define OV_XATTR   8U  /* xattrs holds all of them; the lower's don't count any more */
-#define OV_NOXATTR 16U /* the lower has none */
-#define OV_ORPHAN  32U /* on the orphan list; changed [W] */
-#define OV_COUNTED 64U /* in the inode quotas */
+#define OV_HOSTOBJ 1U   /* lower dev:ino is registered */
+#define OV_PINNED  2U   /* one reference is held for the sandbox's life; changed [W] */
+#define OV_OPENED  4U   /* a descriptor was handed out once */
+#define OV_XATTR   8U   /* xattrs holds all of them; the lower's don't count any more */
+#define OV_NOXATTR 16U  /* the lower has none */
+#define OV_ORPHAN  32U  /* on the orphan list; changed [W] */
+#define OV_COUNTED 64U  /* in the inode quotas */
 #define OV_DIRTY   128U /* on quota.c's list */
 #define OV_NAMED   256U /* directory: the journal has its entry */
 #define OV_LOWFD   512U /* a descriptor of the lower's data was handed out: it may outlive the copy-up */

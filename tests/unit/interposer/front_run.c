@@ -136,7 +136,8 @@ static _Noreturn void run_job(char *const *argv, int events)
 	init_save_signals(&cfg);
 	/* The host's terminals do as well as the sandbox's own. */
 	AUTO_CLOSE int dev = open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (front_open(&f) < 0 || (f.tty >= 0 && front_make_pty(&f, dev) < 0) || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+	if (front_open(&f) < 0 || (f.tty >= 0 && front_make_pty(&f, dev) < 0) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		_exit(98);
 	cfg.slave = f.slave;
 	cfg.background = f.background;

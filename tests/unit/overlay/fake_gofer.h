@@ -17,10 +17,10 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-static int fake_root = -1;     /* the lower */
-static unsigned fake_calls;    /* round trips */
+static int fake_root = -1;           /* the lower */
+static unsigned fake_calls;          /* round trips */
 static void (*fake_meanwhile)(void); /* runs once, before a walk's answer arrives */
-static unsigned fake_delay_us; /* each open takes so long */
+static unsigned fake_delay_us;       /* each open takes so long */
 
 static const char *fake_path(const char *p)
 {

@@ -321,8 +321,8 @@ Test(proc, root_and_missing_names)
 		cr_assert_null(fake_walk(sb, absent[i], &err), "%s", absent[i]);
 		cr_assert_eq(err, -ENOENT);
 	}
-	static const char *const absent_pid[] = {"map_files", "pagemap", "attr",
-						 "stack", "fd/99999",  "fd/x",    "task/1/status"};
+	static const char *const absent_pid[] = {"map_files", "pagemap", "attr",         "stack",
+						 "fd/99999",  "fd/x",    "task/1/status"};
 	for (size_t i = 0; i < ARRAY_SIZE(absent_pid); i++)
 		cr_assert_null(fake_walk(sb, own(absent_pid[i], -1), &err), "%s", absent_pid[i]);
 	cr_assert_gt(fake_readlink(sb, &ctx, "self", text, sizeof(text)), 0);
