@@ -32,7 +32,7 @@ static int attack(void)
 	char *const none[] = {NULL};
 	char *const a[] = {(char *)(uintptr_t) "/bin/true", NULL};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || filter_install_supervisor())
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || filter_install_supervisor(false))
 		return 100;
 	REFUSED(execve, "/bin/true", a, none);
 	REFUSED(execveat, root, "bin/true", a, none, 0);
