@@ -496,14 +496,16 @@ static void run(struct loop *l)
 				continue;
 			return;
 		}
+		/* The supervisor's word first: that the command has started comes before its first output, and what the user types in
+		 * answer to that output must find the terminal raw. */
+		if ((p[SLOT_CTL].revents & (POLLIN | POLLHUP | POLLERR)) || (!l->started && l->ctl_open))
+			receive(l);
 		if (p[SLOT_SIG].revents)
 			read_signals(l);
 		if (has_tty(l))
 			copy(l, p);
 		if (p[SLOT_EDGE].revents)
 			on_edge(l);
-		if (p[SLOT_CTL].revents & (POLLIN | POLLHUP | POLLERR))
-			receive(l);
 		if (p[SLOT_PID].revents)
 			l->ended = true;
 	}

@@ -538,7 +538,7 @@ Test(front, pipes, .timeout = 60)
 /* In a pipeline the terminal is not raw: Ctrl-C and Ctrl-Z come as signals to the group. */
 Test(front, pipe_signals, .timeout = 60)
 {
-	struct user *u = start(PIPE_IN, "echo ready >&2; cat");
+	struct user *u = start(PIPE_IN, "echo ready >&2; exec cat");
 	expect(u, "ready\r\n");
 	type(u, "\032");
 	stopped_by(u, SIGTSTP);
