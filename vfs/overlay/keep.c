@@ -378,7 +378,7 @@ static void compact(void)
 	AUTO_MODEL struct model m = {0};
 	AUTO_CLOSE int new = -1;
 	char buf[65536];
-	off_t from, size;
+	off_t from, size = 0;
 	int r;
 
 	pthread_mutex_lock(&io);
