@@ -12,9 +12,9 @@ void log_set_fd(int fd);
 /* The descriptor messages go to; never closed by this module. */
 int log_fd(void);
 void log_msg(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Prints the message and ends the process with status 125: the sandbox's own failure. */
 /* Run by die() after the message, before the process ends: the last chance to tell another process. */
 void log_set_die_hook(void (*hook)(void));
+/* Prints the message and ends the process with status 125: the sandbox's own failure. */
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* malloc family that ends the process when memory runs out. Only for start-up and for small fixed objects;

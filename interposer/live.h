@@ -30,8 +30,6 @@ struct live {
 
 void live_may_block(struct call *c);
 bool live_interrupted(struct call *c);
-bool live_is_init(struct call *c);
-void live_init_report(struct call *c, int wstatus);
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec);
 void live_flush_stats(struct live *l);
 

@@ -219,12 +219,13 @@ bool live_interrupted(struct call *c)
 	return container_of(c, struct live, call)->refused || !notify_id_valid(c->id) || remote_signal_pending(c->pid);
 }
 
-bool live_is_init(struct call *c)
+static bool is_init(const struct call *c)
 {
 	return c->pid == the_place.init_pid;
 }
 
-void live_init_report(struct call *c, int wstatus)
+/* init's report of a stopped (WIFSTOPPED) or finished command. */
+static void init_report(int wstatus)
 {
 	if (WIFSTOPPED(wstatus)) {
 		struct front_msg m = {FRONT_STOPPED, wstatus};
@@ -322,8 +323,8 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	}
 	if (unlikely(execroot_waiting))
 		execroot_called(c->pid);
-	if (c->nr == SYS_execve && c->args[0] == INIT_REPORT_MAGIC && live_is_init(c)) {
-		live_init_report(c, (int)c->args[1]);
+	if (c->nr == SYS_execve && c->args[0] == INIT_REPORT_MAGIC && is_init(c)) {
+		init_report((int)c->args[1]);
 		return;
 	}
 	c->rec = live_caller_record(c->pid);
@@ -331,7 +332,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && c->nr == SYS_execve && !live_is_init(c))
+	if (unlikely(!command_pid) && c->nr == SYS_execve && !is_init(c))
 		command_starts(c);
 	int64_t r = unlikely(explain_on) ? explain_call(c) : kernel_call(c);
 	if (l->handed_over)

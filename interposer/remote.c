@@ -503,6 +503,4 @@ const struct host_ops live_ops = {
     .exec_copy = live_exec_copy,
     .exec_running = live_exec_running,
     .exec_done = live_exec_done,
-    .is_init = live_is_init,
-    .init_report = live_init_report,
 };

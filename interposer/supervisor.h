@@ -99,7 +99,7 @@ int notify_exit_status(void);
 void notify_set_ctl(int ctl);
 bool notify_id_valid(uint64_t id);
 struct notify_stats {
-	uint64_t calls, emulated, continued, denied, installed, cpu_ns;
+	uint64_t calls, emulated, continued, installed;
 };
 void notify_get_stats(struct notify_stats *out);
 

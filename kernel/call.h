@@ -51,7 +51,6 @@ struct host_ops {
 	uint64_t (*exec_running)(struct call *c);
 	/* The exec named by name has checked in or was replaced. */
 	void (*exec_done)(struct call *c, const char *name);
-	bool (*is_init)(struct call *c);
 	/* The caller's record as it is now (another thread may have changed it since c->rec), referenced; NULL: it died. */
 	struct record *(*current)(struct call *c);
 	/* A pid of the supervisor's namespace (SO_PEERCRED) -> the tracees' own number of it, or -ESRCH. */
@@ -70,8 +69,6 @@ struct host_ops {
 	bool (*thread_fds)(struct call *c);
 	/* Sends the calling thread a signal, which it takes when the call returns. */
 	void (*raise)(struct call *c, int sig);
-	/* init's report of a stopped (WIFSTOPPED) or finished command: the wait status. */
-	void (*init_report)(struct call *c, int wstatus);
 };
 
 struct call {

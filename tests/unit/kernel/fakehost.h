@@ -146,15 +146,6 @@ static void fake_exec_done(struct call *c, const char *name)
 	fake.done++;
 }
 
-static bool fake_is_init(struct call *c)
-{
-	return false;
-}
-
-static void fake_init_report(struct call *c, int wstatus)
-{
-}
-
 static struct record *fake_current(struct call *c)
 {
 	record_get(fake.rec);
@@ -207,8 +198,6 @@ static const struct host_ops fake_ops = {
     .exec_copy = fake_exec_copy,
     .exec_running = fake_exec_running,
     .exec_done = fake_exec_done,
-    .is_init = fake_is_init,
-    .init_report = fake_init_report,
     .current = fake_current,
     .guest_pid = fake_pid_none,
     .pidfd_pid = fake_pidfd_pid,
