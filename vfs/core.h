@@ -123,6 +123,10 @@ bool path_is_under(const struct path *p, const struct path *top);
 void fill_stat(const struct inode *i, const struct path *p, struct kstat *st); /* [R]; p may be NULL */
 int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, struct kstat *st);
 
+/* --- file.c --- */
+/* Another open file description of f's file, by the name it was opened by while that is still its; no permission is checked. */
+int vfile_reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd);
+
 /* --- namei.c --- */
 /* mknod of a regular file for open: 0, -EEXIST when somebody was faster. mode is final. *made: the new entry, referenced; NULL on
  * SB_REMOTE, where it must be looked up. */

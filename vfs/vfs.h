@@ -296,6 +296,11 @@ struct vfs_proc_ops {
 };
 void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
 
+/* The file behind a mapping of a tracee's, by the device and inode numbers in the host's maps. path: its name as ctx->root sees it, "" without one.
+ * hostfd, if not NULL: a descriptor of its own for reading, the caller's; no permission is checked. -ENOENT: not a file of ours. */
+int vfs_mapped_file(struct vfs_ctx *ctx, dev_t dev, uint64_t ino, char *path, size_t size, struct kstat *st,
+		    int *hostfd) MUST_CHECK;
+
 /* --- Space ----------------------------------------------------------------------------------------------------------- */
 
 /*
