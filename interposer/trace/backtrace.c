@@ -9,6 +9,7 @@
 #include "interposer/trace/backtrace.h"
 
 #include "interposer/live.h"
+#include "interposer/trace/ehframe.h"
 #include "interposer/trace/symbols.h"
 #include "kernel/task.h"
 
@@ -27,7 +28,8 @@
 extern int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
 					      int need_unwind_info, void *arg);
 
-#define READS_MAX 400000 /* words of one stack */
+#define READS_MAX 400000              /* words of one stack */
+#define OWN_TABLE (UINT64_C(1) << 63) /* no address of any process's */
 #define PAGE      4096U
 #define PAGES     64
 #define MAPS_MAX  65536
@@ -51,6 +53,8 @@ struct stack {
 	struct mapping *maps;
 	size_t n_maps;
 	unsigned reads;
+	const struct ehframe_entry *own_table; /* what reads find at OWN_TABLE */
+	size_t own_entries;
 	struct page {
 		uint64_t addr; /* 1: none */
 		unsigned char bytes[PAGE];
@@ -221,6 +225,11 @@ static struct mapping *mapping_of(struct stack *s, uint64_t ip)
 static bool read_memory(struct stack *s, uint64_t addr, void *buf, size_t len)
 {
 	unsigned char *out = buf;
+	size_t own = s->own_entries * sizeof s->own_table[0];
+	if (addr >= OWN_TABLE && addr - OWN_TABLE < own && len <= own - (addr - OWN_TABLE)) {
+		memcpy(buf, (const char *)s->own_table + (addr - OWN_TABLE), len);
+		return true;
+	}
 	while (len) {
 		uint64_t at = addr & ~(uint64_t)(PAGE - 1);
 		struct page *p = &s->pages[at / PAGE % PAGES];
@@ -279,26 +288,34 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *p
 {
 	struct stack *s = arg;
 	const struct mapping *m = mapping_of(s, ip);
-	uint64_t addr, table = m && m->module ? module_unwind_table(m->module) : 0;
-	/* The binary search table of .eh_frame_hdr (Linux Standard Base, Core, 10.6.2), in the one form that linkers write. */
-	struct {
-		uint8_t version, frame_ptr, count, table;
-		int32_t frame;
-		uint32_t entries;
-	} head;
-	if (!table || !module_address(m->module, ip - m->start + m->offset, &addr))
+	uint64_t addr;
+	if (!m || !m->module || !module_address(m->module, ip - m->start + m->offset, &addr))
 		return -UNW_ENOINFO;
-	table += ip - addr;
-	if (!read_memory(s, table, &head, sizeof head) || head.version != 1 || head.count != 0x03 || head.table != 0x3b)
-		return -UNW_ENOINFO;
-	unw_dyn_info_t di = {
-	    .format = UNW_INFO_FORMAT_REMOTE_TABLE,
-	    .start_ip = m->start,
-	    .end_ip = m->end,
-	    .u.rti = {.segbase = table,
-		      .table_data = table + sizeof head,
-		      .table_len = head.entries * (unw_word_t)(2 * sizeof(int32_t)) / sizeof(unw_word_t)},
-	};
+	unw_dyn_info_t di = {.format = UNW_INFO_FORMAT_REMOTE_TABLE, .start_ip = m->start, .end_ip = m->end};
+	uint64_t bias = ip - addr, header = module_unwind_header(m->module), base;
+	size_t n;
+	if (header) {
+		/* The binary search table of .eh_frame_hdr (Linux Standard Base, Core, 10.6.2), in the one form that linkers write. */
+		struct {
+			uint8_t version, frame_ptr, count, table;
+			int32_t frame;
+			uint32_t entries;
+		} head;
+		if (!read_memory(s, header + bias, &head, sizeof head) || head.version != 1 || head.count != 0x03 ||
+		    head.table != 0x3b)
+			return -UNW_ENOINFO;
+		di.u.rti.segbase = header + bias;
+		di.u.rti.table_data = header + bias + sizeof head;
+		n = head.entries;
+	} else {
+		s->own_table = module_unwind_table(m->module, &base, &s->own_entries);
+		if (!s->own_table)
+			return -UNW_ENOINFO;
+		di.u.rti.segbase = base + bias;
+		di.u.rti.table_data = OWN_TABLE;
+		n = s->own_entries;
+	}
+	di.u.rti.table_len = n * sizeof(struct ehframe_entry) / sizeof(unw_word_t);
 	return _Ux86_64_dwarf_search_unwind_table(as, ip, &di, pi, need, arg);
 }
 

@@ -20,6 +20,7 @@ struct frame {
  * Calls fn for each frame, the innermost first; strings are valid during the call and may have any bytes but NUL in them. The thread, by the
  * supervisor's number, must stand still, and other threads should, with regs as its registers. Safe in several threads.
  */
-void backtrace_thread(pid_t tid, const struct user_regs_struct *regs, void (*fn)(void *arg, const struct frame *f), void *arg);
+void backtrace_thread(pid_t tid, const struct user_regs_struct *regs, void (*fn)(void *arg, const struct frame *f),
+		      void *arg);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "interposer/trace/symbols.h"
 
+#include "interposer/trace/ehframe.h"
+
 #include <gelf.h>
 #include <limits.h>
 #include <stdio.h>
@@ -30,7 +32,10 @@ struct module {
 	struct symbol *symbols;
 	char *names;
 	size_t n_segments, n_symbols, names_len;
-	uint64_t unwind_table;
+	uint64_t unwind_header;
+	struct ehframe_entry *frames; /* without a header: of .eh_frame at frames_addr */
+	size_t n_frames;
+	uint64_t frames_addr;
 };
 
 void module_free(struct module *m)
@@ -40,6 +45,7 @@ void module_free(struct module *m)
 	free(m->segments);
 	free(m->symbols);
 	free(m->names);
+	free(m->frames);
 	free(m);
 }
 
@@ -111,7 +117,7 @@ static bool read_segments(struct module *m, Elf *e)
 		if (p.p_type == PT_LOAD)
 			m->segments[m->n_segments++] = (struct segment){p.p_offset, p.p_vaddr, p.p_filesz};
 		else if (p.p_type == PT_GNU_EH_FRAME)
-			m->unwind_table = p.p_vaddr;
+			m->unwind_header = p.p_vaddr;
 	}
 	return true;
 }
@@ -129,6 +135,17 @@ static Elf_Scn *find_section(Elf *e, uint32_t type, const char *name, GElf_Shdr 
 			return s;
 	}
 	return NULL;
+}
+
+static void read_frames(struct module *m, Elf *e)
+{
+	GElf_Shdr h;
+	Elf_Scn *scn = find_section(e, SHT_PROGBITS, ".eh_frame", &h);
+	const Elf_Data *d = scn ? elf_rawdata(scn, NULL) : NULL;
+	if (!d || !d->d_buf)
+		return;
+	m->frames = ehframe_table(d->d_buf, d->d_size, h.sh_addr, &m->n_frames);
+	m->frames_addr = h.sh_addr;
 }
 
 static bool is_function(const GElf_Sym *s)
@@ -176,11 +193,12 @@ static bool add_symbols(struct module *m, Elf *e, uint32_t type)
 		if (!gelf_getsym(syms, (int)i, &s) || !is_function(&s) || s.st_name >= names->d_size)
 			continue;
 		const char *name = (char *)names->d_buf + s.st_name;
-		size_t len = strlen(name) + 1;
+		size_t len = strcspn(name, "@"); /* .symtab has versions in its names */
 		m->symbols[m->n_symbols++] =
 		    (struct symbol){s.st_value, s.st_size, (uint32_t)m->names_len, rank_of(&s, name)};
 		memcpy(m->names + m->names_len, name, len);
 		m->names_len += len;
+		m->names[m->names_len++] = '\0';
 	}
 	return true;
 }
@@ -315,6 +333,8 @@ static struct module *read_elf(Elf *e, const char *path, const struct debug_file
 		module_free(m);
 		return NULL;
 	}
+	if (!m->unwind_header)
+		read_frames(m, e);
 	if (add_symbols(m, e, SHT_SYMTAB))
 		goto out;
 	drop_symbols(m);
@@ -356,9 +376,16 @@ bool module_address(const struct module *m, uint64_t offset, uint64_t *addr)
 	return false;
 }
 
-uint64_t module_unwind_table(const struct module *m)
+uint64_t module_unwind_header(const struct module *m)
 {
-	return m->unwind_table;
+	return m->unwind_header;
+}
+
+const struct ehframe_entry *module_unwind_table(const struct module *m, uint64_t *addr, size_t *n)
+{
+	*addr = m->frames_addr;
+	*n = m->n_frames;
+	return m->frames;
 }
 
 const char *module_function(const struct module *m, uint64_t addr, uint64_t *distance)

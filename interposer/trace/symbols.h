@@ -26,8 +26,10 @@ void module_free(struct module *m);
 
 /* The address in the file's own numbering (st_value's) of what stands at an offset of it; false: in no segment. */
 bool module_address(const struct module *m, uint64_t offset, uint64_t *addr);
-/* Address in the same numbering of .eh_frame_hdr, or 0. */
-uint64_t module_unwind_table(const struct module *m);
+/* Address in the same numbering of .eh_frame_hdr, or 0: then the table is ours. */
+uint64_t module_unwind_header(const struct module *m);
+/* Borrowed, n entries relative to *addr; NULL: none. */
+const struct ehframe_entry *module_unwind_table(const struct module *m, uint64_t *addr, size_t *n);
 /* Function at that address: its name, borrowed and mangled, and the distance from its beginning; NULL: unknown. */
 const char *module_function(const struct module *m, uint64_t addr, uint64_t *distance);
 
