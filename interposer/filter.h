@@ -19,7 +19,7 @@
  * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). refusing: what the filter itself would
  * refuse is stopped instead, so that the supervisor refuses it and can tell. */
 int filter_install_tracee(bool growing, bool keep, bool refusing) MUST_CHECK;
-/* The supervisor's own, for all its threads; tracing: with ptrace(2). 0 or -errno. */
-int filter_install_supervisor(bool tracing) MUST_CHECK;
+/* The supervisor's own, for all its threads. 0 or -errno. */
+int filter_install_supervisor(void) MUST_CHECK;
 
 #endif

@@ -392,7 +392,7 @@ void supervisor_main(const struct supervisor_args *args)
 		die("no seccomp notifications: %s", strerror(-err));
 	if (args->opt->explain)
 		explain_start(args->opt);
-	confine_supervisor(args->opt->trace.on);
+	confine_supervisor();
 	start_keeper();
 	if (args->opt->trace.on) {
 		trace_start(args->trace);

@@ -81,7 +81,7 @@ void place_release_init(struct place *p);
 void place_leave(const struct place *p);
 
 /* confine.c: the supervisor's own filter. After all descriptors are open and before the first tracee runs. */
-void confine_supervisor(bool tracing);
+void confine_supervisor(void);
 
 /* notify.c: the listener and its threads. */
 struct notifier;
