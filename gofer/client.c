@@ -94,6 +94,15 @@ uint64_t gofer_round_trips(const struct gofer *g)
 	return sum;
 }
 
+void gofer_queue(const struct gofer *g, unsigned *connections, unsigned *busy, unsigned *waiting)
+{
+	*connections = g->n;
+	*busy = 0;
+	for (unsigned k = 0; k < g->n; k++)
+		*busy += atomic_load_explicit(&g->conns[k].busy, memory_order_relaxed);
+	*waiting = atomic_load_explicit(&g->waiters, memory_order_relaxed);
+}
+
 static struct conn *try_conn(struct gofer *g)
 {
 	for (unsigned k = 0; k < g->n; k++) {

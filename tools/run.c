@@ -41,6 +41,7 @@ static int run_on(struct layer *l, struct launch_options *opt)
 
 	note_command(l, opt->argv);
 	opt->keep = &keep;
+	opt->name = l->name[0] == '.' ? NULL : l->name;
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	int status = sandbox_run(opt);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
