@@ -17,7 +17,7 @@ static int debug_fd = -1;
 static const char *process = "front";
 
 static const char *const level_names[] = {"off", "error", "warn", "info", "debug", "trace"};
-static const char *const folder_names[LF_COUNT] = {"base", "layer", "gofer", "vfs", "kernel", "interposer", "tools"};
+static const char *const folder_names[LF_COUNT] = {"gofer", "vfs", "kernel", "interposer", "tools"};
 
 struct line {
 	size_t n;
@@ -99,7 +99,8 @@ void log_write(enum log_folder folder, enum log_level level, const char *message
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	l.n = (size_t)snprintf(l.s, sizeof(l.s),
-			       "{\"time\":%" PRId64 ".%06ld,\"level\":\"%s\",\"folder\":\"%s\",\"process\":\"%s\",\"message\":",
+			       "{\"time\":%" PRId64
+			       ".%06ld,\"level\":\"%s\",\"folder\":\"%s\",\"process\":\"%s\",\"message\":",
 			       (int64_t)now.tv_sec, now.tv_nsec / 1000, level_names[level], folder_names[folder], process);
 	add_string(&l, message, strlen(message));
 	add(&l, ",\"fields\":{", 11);

@@ -29,7 +29,7 @@ char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
  * written is set for each folder of the tree. Not logging costs a branch on a byte that nobody writes.
  */
 enum log_level { LL_OFF, LL_ERROR, LL_WARN, LL_INFO, LL_DEBUG, LL_TRACE };
-enum log_folder { LF_BASE, LF_LAYER, LF_GOFER, LF_VFS, LF_KERNEL, LF_INTERPOSER, LF_TOOLS, LF_COUNT };
+enum log_folder { LF_GOFER, LF_VFS, LF_KERNEL, LF_INTERPOSER, LF_TOOLS, LF_COUNT };
 extern uint8_t log_levels[LF_COUNT];
 /* A value: a key from our own source, and a number or (str not NULL) bytes that may be anybody's: they are escaped and cut. */
 struct log_field {

@@ -140,7 +140,8 @@ static void take_request(struct peer *p)
 	const struct control_handler *h = n >= 0 && len >= sizeof(q.head) ? find(q.head.kind) : NULL;
 	log_event(LF_INTERPOSER, LL_INFO, "request from outside", LOG_INT("kind", h ? h->kind : 0), LOG_INT("fds", n));
 	if (n >= 0 && len >= sizeof(q.head) && (!h || q.head.version != h->version))
-		r = (struct control_reply){.error = -EPROTONOSUPPORT, .text = "the sandbox runs another version of this program"};
+		r = (struct control_reply){.error = -EPROTONOSUPPORT,
+					   .text = "the sandbox runs another version of this program"};
 	if (!h || q.head.version != h->version || n != h->n_fds || len != h->size || q.head.size != len)
 		reply(p->sock, &r);
 	else

@@ -71,7 +71,8 @@ struct record;
 /* Before the first. base: what joins starts in this state; referenced here. devpts: where terminals are made. */
 void join_init(struct record *base, int devpts);
 /* A request for it. Takes over the connection and all four descriptors if it returns 0; -errno with the reason in *r otherwise. */
-int join_new(int sock, const struct control_exec *q, const int fds[4], struct join **out, struct control_reply *r) MUST_CHECK;
+int join_new(int sock, const struct control_exec *q, const int fds[4], struct join **out,
+	     struct control_reply *r) MUST_CHECK;
 /* The session's process, to be polled, or -1. */
 int join_pollfd(struct join *j);
 /* The joiner has sent something, or is gone. */

@@ -83,9 +83,14 @@ static void dump_task(struct out *o, pid_t pid)
 	if (!r)
 		return;
 	const struct cred *c = r->cred;
-	say(o, "task %d: uid %u %u %u %u, gid %u %u %u %u, %d groups, capabilities %" PRIx64 ", umask %03o, record %" PRIu64 "%s",
+	say(o,
+	    "task %d: uid %u %u %u %u, gid %u %u %u %u, %d groups, capabilities %" PRIx64 ", umask %03o, record %" PRIu64
+	    "%s",
 	    pid, c->uid, c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid, c->ngroups, c->effective, r->umask,
-	    r->id, pid == the_place.init_pid ? " (init)" : r->pending ? " (an exec is pending)" : "");
+	    r->id,
+	    pid == the_place.init_pid ? " (init)"
+	    : r->pending              ? " (an exec is pending)"
+				      : "");
 	if (r->exe)
 		say(o, "  exe: %s", path_text(o, &r->exe->path));
 	say(o, "  cwd: %s", path_text(o, &r->cwd));

@@ -189,7 +189,8 @@ static void send_pending(struct loop *l)
 			if (errno == EINTR)
 				continue;
 			if (errno != EAGAIN)
-				l->pending = l->pending_cont = l->pending_dump = 0; /* it's ending: its process descriptor tells the rest */
+				l->pending = l->pending_cont = l->pending_dump =
+				    0; /* it's ending: its process descriptor tells the rest */
 			return;
 		}
 		if (l->pending)
@@ -283,6 +284,8 @@ static void receive(struct loop *l)
 			l->ended |= l->no_pidfd;
 			return;
 		}
+		log_event(LF_INTERPOSER, LL_DEBUG, "from the supervisor", LOG_INT("event", m.event),
+			  LOG_INT("status", m.status));
 		switch (m.event) {
 		case FRONT_STARTED:
 			l->started = true;
@@ -316,6 +319,7 @@ static bool ends_us(int sig)
 
 static void on_signal(struct loop *l, int sig)
 {
+	log_event(LF_INTERPOSER, LL_DEBUG, "signal", LOG_INT("signal", sig));
 	if (sig == SIGCONT) {
 		/* Stopped from outside by SIGSTOP, or `fg` and `bg`. */
 		if (l->started && !l->done) {
@@ -427,7 +431,8 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	if (l->ctl_open) {
 		p[SLOT_CTL].fd = l->ctl;
-		p[SLOT_CTL].events = (short)(POLLIN | (l->started && (l->pending || l->pending_cont || l->pending_dump) ? POLLOUT : 0));
+		p[SLOT_CTL].events =
+		    (short)(POLLIN | (l->started && (l->pending || l->pending_cont || l->pending_dump) ? POLLOUT : 0));
 	}
 	p[SLOT_SIG].fd = l->sigfd;
 	if (!l->ended)

@@ -16,9 +16,9 @@
  */
 enum init_word {
 	INIT_REPORT = 1, /* value: wait status of a stopped or ended command */
-	INIT_TAKE,       /* is there a command to start? Its ticket, with the descriptors of init_session.c in place; 0: none */
-	INIT_SPAWNED,    /* value: the session's process, or -errno */
-	INIT_COMMAND,    /* by a joined command's process: it's about to execute it */
+	INIT_TAKE,    /* is there a command to start? Its ticket, with the descriptors of init_session.c in place; 0: none */
+	INIT_SPAWNED, /* value: the session's process, or -errno */
+	INIT_COMMAND, /* by a joined command's process: it's about to execute it */
 };
 
 struct init_config {

@@ -274,8 +274,9 @@ static void open_debug_log(const struct launch_options *opt)
 {
 	int r = opt->debug_log ? log_debug_open(opt->debug_log, opt->debug_levels) : 0;
 	if (r == -EINVAL)
-		die("--debug-level: \"%s\": FOLDER=LEVEL,... with base, layer, gofer, vfs, kernel, interposer or tools, and off, error, "
-		    "warn, info, debug or trace",
+		die("--debug-level: \"%s\": FOLDER=LEVEL,... of gofer, vfs, kernel, interposer, tools and off, error, warn, "
+		    "info, "
+		    "debug, trace",
 		    opt->debug_levels);
 	if (r)
 		die("--debug-log: %s: %s", opt->debug_log, strerror(-r));
@@ -296,7 +297,8 @@ static void register_sandbox(struct registration *r, const struct launch_options
 {
 	int err = registry_add(r, sup, opt->name, medium_name(opt), opt->root, opt->argv);
 	if (err == -EPERM)
-		log_msg("warning: the directory for sandbox ps and exec isn't our own and private: this one will not be found");
+		log_msg(
+		    "warning: the directory for sandbox ps and exec isn't our own and private: this one will not be found");
 	log_event(LF_INTERPOSER, LL_INFO, "registered", LOG_INT("result", err), LOG_STR("record", r->file),
 		  LOG_INT("supervisor", sup));
 	if (err)

@@ -120,6 +120,7 @@ static void spawn_locked(void)
 	if (pool.total < MAX_THREADS && !pthread_create(&t, &attr, worker, NULL)) {
 		pool.total++;
 		pool.active++;
+		log_event(LF_INTERPOSER, LL_DEBUG, "a thread more for calls", LOG_INT("threads", pool.total));
 	}
 	pthread_attr_destroy(&attr);
 }

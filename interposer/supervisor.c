@@ -370,6 +370,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	if (args->opt->stats)
 		print_stats(args, gofer);
 	int reported = notify_exit_status();
+	log_event(LF_INTERPOSER, LL_INFO, "the command ended", LOG_INT("status", reported));
 	if (reported == -1)
 		die("init was killed");
 	tell_front(FRONT_EXITED, reported);
@@ -455,6 +456,7 @@ void supervisor_main(const struct supervisor_args *args)
 	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));
+	log_event(LF_INTERPOSER, LL_INFO, "ready: the command starts");
 	place_release_init(&the_place);
 	main_loop(args, gofer);
 }

@@ -73,7 +73,8 @@ int cmd_exec(int argc, char **argv)
 			env_free(&e);
 			return 0;
 		default:
-			die("exec: %s %s; see sandbox exec --help", c == ':' ? "no value for" : "unknown option", argv[optind - 1]);
+			die("exec: %s %s; see sandbox exec --help", c == ':' ? "no value for" : "unknown option",
+			    argv[optind - 1]);
 		}
 	}
 	if (optind >= argc)

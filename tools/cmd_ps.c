@@ -198,10 +198,10 @@ static void list_sandboxes(bool json)
 		const struct registered *s = &list[i];
 		unsigned inside = mark_inside(&all, s->supervisor);
 		if (json) {
-			print_json(json_pack("{s:i, s:i, s:o, s:I, s:s, s:o, s:i, s:o}", "pid", s->front, "supervisor", s->supervisor,
-					     "name", *s->name ? text_json(s->name) : json_null(), "started",
-					     (json_int_t)s->started, "medium", s->medium, "root", text_json(s->root), "processes",
-					     (int)inside, "command", text_json(s->command)));
+			print_json(json_pack("{s:i, s:i, s:o, s:I, s:s, s:o, s:i, s:o}", "pid", s->front, "supervisor",
+					     s->supervisor, "name", *s->name ? text_json(s->name) : json_null(), "started",
+					     (json_int_t)s->started, "medium", s->medium, "root", text_json(s->root),
+					     "processes", (int)inside, "command", text_json(s->command)));
 			continue;
 		}
 		char when[32] = "?";

@@ -119,6 +119,10 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
 		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
 	}
+	log_event(LF_TOOLS, LL_INFO, "what becomes of the changes", LOG_INT("status", status),
+		  LOG_STR("action", a == KEPT_COMMIT ? "commit"
+				    : a == KEPT_KEEP ? "keep"
+						     : "discard"));
 	if (a == KEPT_COMMIT)
 		r = commit(l);
 	else if (a == KEPT_KEEP)

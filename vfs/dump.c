@@ -73,8 +73,8 @@ void vfs_dump(void (*fn)(void *arg, const char *line), void *arg)
 	vfs_get_stats(&v);
 	dcache_census(&d);
 	say(&o,
-	    "dentry cache: %zu entries, %zu of them negative, %zu pinned, %zu whiteouts; %zu bytes; %" PRIu64 " hits, %" PRIu64
-	    " misses, %" PRIu64 " evicted",
+	    "dentry cache: %zu entries, %zu of them negative, %zu pinned, %zu whiteouts; %zu bytes; %" PRIu64
+	    " hits, %" PRIu64 " misses, %" PRIu64 " evicted",
 	    d.dentries, d.negative, d.pinned, d.whiteouts, d.bytes, v.dcache_hits, v.dcache_misses, v.dcache_evicted);
 	say(&o, "dentry cache: can be evicted: %zu entries of at most %zu, %zu bytes of at most %zu; %zu buckets",
 	    d.lru_entries, d.max_entries, d.lru_bytes, d.max_bytes, d.buckets);
