@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+struct trace_options;
 struct init_config {
 	char *const *argv; /* command and arguments, NULL terminated; argv[0] is searched in env's PATH as execvp(3) does */
 	char *const *env;  /* environment of the command, NULL terminated */
@@ -20,6 +21,8 @@ struct init_config {
 	sigset_t ignored;  /* the signals that the command ignores from the start (nohup) */
 	/* Reports a stop (WIFSTOPPED) or the end of the command to the supervisor. What it returns is not looked at. */
 	long (*report)(int wstatus);
+	/* Calls of the command that the host runs stop for a tracer (filter_install_stops()); or NULL. */
+	const struct trace_options *trace;
 };
 
 /* Fills mask and ignored from the calling process. Called before anything in this process or its parents changes a signal. */
