@@ -110,6 +110,7 @@ static void on_entry(struct tracee *t, const struct __ptrace_syscall_info *info)
 	}
 	c->nr = info->entry.nr > INT32_MAX ? -1 : (int)info->entry.nr;
 	memcpy(c->args, info->entry.args, sizeof c->args);
+	t->shown.sp = info->stack_pointer;
 	t->shown.foreign = info->arch != AUDIT_ARCH_X86_64;
 	begin(t);
 	if (trace_opt->n_injects && trace_started && !t->shown.foreign)

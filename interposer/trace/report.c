@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * report.c - the workers' half of a trace: a call that our kernel answers is shown by the worker that answers it, which knows arguments and result,
- * so the process doesn't stop for it. What a worker can't see the end of, because the host runs it, is handed over to the tracer before its handler
- * is called: the process stops at each call from there on, and makes this one again.
+ * so the process doesn't stop for it. What a worker can't see the end of, because the host runs it, is handed over to the tracer: the process stops
+ * at each call from there on, makes this one again, and goes on without stops after it.
  */
 #include "interposer/trace/tracee.h"
 
 #include "base/log.h"
-#include "kernel/filter_rules.h"
 
 #include <string.h>
 #include <sys/syscall.h>
@@ -64,18 +63,6 @@ void report_start(void)
 		pthread_detach(thread);
 }
 
-/* Does the host run it, so that its result is the host's? */
-static bool ends_in_the_host(const struct call *c, bool foreign)
-{
-	const struct syscall_desc *d = syscall_desc(c->nr);
-	int err;
-	if (foreign || !d)
-		return false;
-	if (d->verdict == VERDICT_CHECK)
-		return filter_decide(c->nr, c->args, &err) != FILTER_ERRNO;
-	return c->nr == SYS_execve || d->verdict == VERDICT_NATIVE;
-}
-
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 {
 	mine.active = false;
@@ -93,7 +80,8 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		else
 			t->exec = EXEC_NONE;
 	}
-	bool hand_over = show && ends_in_the_host(c, foreign);
+	/* Its end is another image's check-in. */
+	bool hand_over = show && c->nr == SYS_execve && !foreign;
 	if (show && !hand_over && t && trace_opt->n_injects && !foreign)
 		mine.injected = trace_injected(t, c->nr);
 	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several(), .injected = mine.injected};
@@ -128,6 +116,14 @@ void trace_blocks(const struct call *c)
 	mine.who.begun = true;
 	trace_shown();
 	pthread_mutex_unlock(&trace_mu);
+}
+
+bool trace_continues(const struct call *c)
+{
+	if (!mine.active || !trace_take_over(c->pid))
+		return false;
+	mine.active = false;
+	return true;
 }
 
 void trace_leave(int64_t r)

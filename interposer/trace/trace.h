@@ -75,6 +75,8 @@ extern bool trace_reports;
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign);
 int64_t trace_inject_result(void);
 void trace_blocks(const struct call *c);
+/* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
+bool trace_continues(const struct call *c);
 void trace_leave(int64_t r);
 
 /* All tracees are gone: waits until the last line is written. */
