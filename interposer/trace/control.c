@@ -176,8 +176,8 @@ static void put_termios(struct shown *s, int i)
 						  N(B115200), N(B230400), END};
 	static const struct value_name sizes[] = {N(CS5), N(CS6), N(CS7), N(CS8), END};
 	static const struct value_name cflag[] = {N(CSTOPB), N(CREAD), N(PARENB), N(PARODD), N(HUPCL), N(CLOCAL), N(CRTSCTS), END};
-	static const struct value_name lflag[] = {N(ISIG), N(ICANON), N(XCASE), N(ECHO), N(ECHOE), N(ECHOK), N(ECHONL), N(NOFLSH),
-						  N(TOSTOP), N(ECHOCTL), N(ECHOPRT), N(ECHOKE), N(FLUSHO), N(PENDIN), N(IEXTEN), END};
+	static const struct value_name lflag[] = {N(ISIG), N(ICANON), N(XCASE), N(ECHO), N(ECHOE), N(ECHOK), N(ECHONL), N(NOFLSH), N(IEXTEN),
+						  N(TOSTOP), N(ECHOCTL), N(ECHOPRT), N(ECHOKE), N(FLUSHO), N(PENDIN), END};
 	static const char *const cc[] = {"VINTR",  "VQUIT", "VERASE", "VKILL",    "VEOF",     "VTIME",   "VMIN",   "VSWTC", "VSTART",
 					 "VSTOP",  "VSUSP", "VEOL",   "VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2"};
 	struct termios v;

@@ -134,6 +134,15 @@ static const struct value_name names_wait[] = {N(WNOHANG),
 					       {0x40000000, "__WALL"},
 					       {0x80000000, "__WCLONE"},
 					       END};
+static const struct value_name names_waitid[] = {N(WNOHANG),
+						 N(WEXITED),
+						 N(WSTOPPED),
+						 N(WCONTINUED),
+						 N(WNOWAIT),
+						 {0x20000000, "__WNOTHREAD"},
+						 {0x40000000, "__WALL"},
+						 {0x80000000, "__WCLONE"},
+						 END};
 static const struct value_name names_idtype[] = {N(P_ALL), N(P_PID), N(P_PGID), N(P_PIDFD), END};
 static const struct value_name names_how[] = {N(SIG_BLOCK), N(SIG_UNBLOCK), N(SIG_SETMASK), END};
 static const struct value_name names_clock[] = {
@@ -299,7 +308,7 @@ const struct decoder flag_decoders[] = {
     VALUE("fadvise64", 3, names_fadvise, "POSIX_FADV"),
     VALUE("shutdown", 1, names_shut, "SHUT"),
     FLAGS("wait4", 2, names_wait, "W"),
-    FLAGS("waitid", 3, names_wait, "W"),
+    FLAGS("waitid", 3, names_waitid, "W"),
     VALUE("waitid", 0, names_idtype, "P"),
     VALUE("rt_sigprocmask", 0, names_how, "SIG"),
     VALUE("clock_gettime", 0, names_clock, "CLOCK"),
