@@ -56,13 +56,6 @@ const struct value_name names_at[] = {N(AT_SYMLINK_NOFOLLOW),
 				      N(AT_RECURSIVE),
 				      END};
 static const struct value_name names_faccess[] = {N(AT_SYMLINK_NOFOLLOW), N(AT_EACCESS), N(AT_EMPTY_PATH), END};
-static const struct value_name names_statx_at[] = {{0, "AT_STATX_SYNC_AS_STAT"},
-						   N(AT_SYMLINK_NOFOLLOW),
-						   N(AT_NO_AUTOMOUNT),
-						   N(AT_EMPTY_PATH),
-						   N(AT_STATX_FORCE_SYNC),
-						   N(AT_STATX_DONT_SYNC),
-						   END};
 const struct value_name names_prot[] = {{0, "PROT_NONE"}, N(PROT_READ), N(PROT_WRITE), N(PROT_EXEC), N(PROT_GROWSDOWN),
 					N(PROT_GROWSUP),  END};
 const struct value_name names_access[] = {{0, "F_OK"}, N(R_OK), N(W_OK), N(X_OK), END};
@@ -298,7 +291,6 @@ const struct decoder flag_decoders[] = {
     FLAGS("faccessat", 2, names_access, "?"),
     FLAGS("faccessat2", 2, names_access, "?"),
     FLAGS("faccessat2", 3, names_faccess, "AT"),
-    FLAGS("statx", 2, names_statx_at, "AT"),
     FLAGS("statx", 3, names_statx, "STATX"),
     VALUE("lseek", 2, names_whence, "SEEK"),
     FLAGS("mmap", 3, names_map, "MAP"),

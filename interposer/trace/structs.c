@@ -107,6 +107,20 @@ static uint64_t statx_mount(const struct statx *st)
 	return id;
 }
 
+/* One of three ways to look, and flags. */
+static void show_statx_flags(struct shown *s, int i)
+{
+	uint32_t v = (uint32_t)s->c->args[i], sync = v & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC);
+	text_puts(&s->text, sync == AT_STATX_FORCE_SYNC   ? "AT_STATX_FORCE_SYNC"
+			    : sync == AT_STATX_DONT_SYNC ? "AT_STATX_DONT_SYNC"
+			    : sync                       ? "AT_STATX_SYNC_TYPE"
+							 : "AT_STATX_SYNC_AS_STAT");
+	if (v == sync)
+		return;
+	text_puts(&s->text, "|");
+	text_flags(&s->text, names_at, v & ~sync, "AT_???");
+}
+
 static void show_statx(struct shown *s, int i)
 {
 	static const struct value_name attributes[] = {
@@ -659,6 +673,7 @@ const struct decoder struct_decoders[] = {
     OUT("lstat", 1, show_stat),
     OUT("fstat", 1, show_stat),
     OUT("newfstatat", 2, show_stat),
+    IN("statx", 2, show_statx_flags),
     OUT("statx", 4, show_statx),
     OUT("socketpair", 3, show_pair),
     OUT("pipe", 0, show_pair),
