@@ -44,12 +44,12 @@ static void emit(struct program *p, struct sock_filter insn)
 	p->insn[p->n++] = insn;
 }
 
-static scmp_filter_ctx new_filter(uint32_t default_action)
+static scmp_filter_ctx new_filter(uint32_t default_action, uint32_t foreign)
 {
 	scmp_filter_ctx f = seccomp_init(default_action);
 	if (!f)
 		fail("seccomp_init", ENOMEM);
-	int err = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	int err = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, foreign);
 	if (!err)
 		err = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (err)
@@ -208,12 +208,13 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-/* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, but for foreign ABIs. */
+/* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, for foreign ABIs, too. */
 static void tracee_program(const char *name_of, bool growing, bool keep, bool refusing)
 {
 	static struct program p;
 	p.n = 0;
-	scmp_filter_ctx f = new_filter(refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS));
+	uint32_t otherwise = refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS);
+	scmp_filter_ctx f = new_filter(otherwise, otherwise);
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
 #define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep);
 #define NATIVE(nr, name, note, ...)           add_rule(f, growing &&filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
@@ -349,7 +350,7 @@ static void supervisor_program(const char *name_of)
 {
 	static struct program p;
 	p.n = 0;
-	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(EPERM));
+	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(EPERM), SCMP_ACT_ERRNO(ENOSYS));
 	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_calls); i++)
 		add_rule(f, SCMP_ACT_ALLOW, supervisor_calls[i]);
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */

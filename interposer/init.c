@@ -7,6 +7,8 @@
  */
 #include "interposer/init.h"
 #include "base/log.h"
+#include "interposer/filter.h"
+#include "interposer/trace/trace.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -121,6 +123,13 @@ static void search_exec(const struct init_config *cfg, char **sh_argv)
 	errno = denied ? EACCES : ENOENT;
 }
 
+static int install_stops(const struct trace_options *t)
+{
+	trace_set all;
+	memset(&all, 0xff, sizeof all);
+	return filter_install_stops(t->filtered ? t->wanted.bits : all.bits, TRACE_CALLS);
+}
+
 void init_run_command(const struct init_config *cfg, int slave, char **sh_argv)
 {
 	setpgid(0, 0);
@@ -136,6 +145,11 @@ void init_run_command(const struct init_config *cfg, int slave, char **sh_argv)
 	/* Descriptors above 2 are what the caller passed on; ours are close-on-exec. */
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	restore_signals(cfg);
+	int stops = cfg->trace ? install_stops(cfg->trace) : 0;
+	if (stops) {
+		log_set_fd(2);
+		die("can't install the filter for the trace: %s", strerror(-stops));
+	}
 	search_exec(cfg, sh_argv);
 	int err = errno;
 	log_set_fd(2);

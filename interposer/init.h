@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
+struct trace_options;
+
 /*
  * What init and the sessions of joined commands (sandbox exec) say to the supervisor. A ticket is a number that nobody can guess: who has
  * it speaks for that session, also from a process whose number the supervisor doesn't know yet. 0: of the sandbox's own command.
@@ -31,6 +33,8 @@ struct init_config {
 	sigset_t ignored;  /* the signals that the command ignores from the start (nohup) */
 	/* A word to the supervisor, and its answer; see enum init_word. */
 	long (*tell)(enum init_word word, long value, uint64_t ticket);
+	/* Calls of the command that the host runs stop for a tracer (filter_install_stops()); or NULL. */
+	const struct trace_options *trace;
 };
 
 /* Fills mask and ignored from the calling process. Called before anything in this process or its parents changes a signal. */

@@ -21,7 +21,9 @@
 #include "interposer/trace/trace.h"
 #include "kernel/call.h"
 #include "kernel/exec.h"
+#include "kernel/filter_rules.h"
 
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -31,6 +33,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+#define X32_BIT        0x40000000
+#define ERESTARTNOINTR 513 /* the kernel's own: the call is made again, whatever signal comes between */
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
@@ -173,6 +178,8 @@ void live_may_block(struct call *c)
 	struct live *l = container_of(c, struct live, call);
 	if (l->handed_over)
 		return;
+	if (unlikely(trace_reports))
+		trace_blocks(c);
 	l->handed_over = true;
 	l->thread = pthread_self();
 	remote_thread_idle();
@@ -310,6 +317,27 @@ int live_put_fd(struct call *c, int hostfd, int at, bool cloexec)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What a filter that refuses nothing itself (filter_install_tracee()) leaves to us. */
+static int64_t call_or_refuse(struct call *c)
+{
+	int err;
+	return filter_decide(c->nr, c->args, &err) == FILTER_ERRNO ? -err : kernel_call(c);
+}
+
+static bool is_foreign(const struct seccomp_data *d)
+{
+	return d->arch != AUDIT_ARCH_X86_64 || (d->nr & X32_BIT);
+}
+
+static int64_t answer(struct call *c, const struct seccomp_data *d)
+{
+	if (unlikely(is_foreign(d)))
+		return -ENOSYS;
+	if (unlikely(explain_on))
+		return explain_call(c);
+	return unlikely(traced) ? call_or_refuse(c) : kernel_call(c);
+}
+
 static void handle(struct live *l, const struct seccomp_notif *req, struct seccomp_notif_resp *resp)
 {
 	struct call *c = &l->call;
@@ -350,9 +378,22 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && c->nr == SYS_execve && !is_init(c))
-		command_starts(c);
-	int64_t r = unlikely(explain_on) ? explain_call(c) : kernel_call(c);
+	if (unlikely(!command_pid) && !is_init(c)) {
+		/* filter_install_stops(), by the process that becomes the command and is still ours. */
+		if (traced && c->nr == SYS_seccomp) {
+			resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+			record_put(c->rec);
+			return;
+		}
+		if (c->nr == SYS_execve)
+			command_starts(c);
+	}
+	enum trace_verdict v = TRACE_GO_ON;
+	if (unlikely(trace_reports))
+		v = trace_enter(c, req->data.instruction_pointer, is_foreign(&req->data));
+	int64_t r = likely(v == TRACE_GO_ON) ? answer(c, &req->data) : v == TRACE_AGAIN ? -ERESTARTNOINTR : trace_inject_result();
+	if (unlikely(trace_reports) && r == CALL_CONTINUE && trace_continues(c))
+		r = -ERESTARTNOINTR;
 	if (l->handed_over)
 		unblock(l);
 	if (l->refused && r == -ERESTARTSYS)
@@ -377,6 +418,8 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->val = r;
 		l->stats.emulated++;
 	}
+	if (unlikely(trace_reports))
+		trace_leave(r == CALL_INSTALLED && resp->error ? resp->error : r == CALL_INSTALLED ? resp->val : r);
 	widen(l);
 	record_put(c->rec);
 }

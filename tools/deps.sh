@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make libc6-dev libseccomp-dev libelf-dev libunwind-dev libiberty-dev zlib1g-dev uthash-dev libarchive-dev libjansson-dev"
 check="libcriterion-dev python3 git g++ clang cmake googletest musl-tools golang-go nodejs perl sqlite3 bubblewrap dash
-	binutils attr acl"
+	binutils attr acl strace"
 
 want=""
 for set in "$@"; do

@@ -198,6 +198,17 @@ void trace_expression(struct trace_options *t, const char *expr)
 	t->filtered = true;
 }
 
+bool trace_wants_refused(const struct trace_options *t)
+{
+	for (int nr = 0; nr < SYSCALL_MAX; nr++) {
+		const struct syscall_desc *d = syscall_desc(nr);
+		if ((!d || d->verdict == VERDICT_DENY || d->verdict == VERDICT_CHECK) &&
+		    (!t->filtered || trace_set_has(&t->wanted, (uint64_t)nr)))
+			return true;
+	}
+	return false;
+}
+
 void trace_defaults(struct trace_options *t)
 {
 	*t = (struct trace_options){.on = true, .lines = true, .strsize = 32, .fd = -1};

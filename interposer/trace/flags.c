@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flags.c - names of flags and values, and which arguments are made of them. "_?V" at the end of the family's name: one value, not a set.
+ * flags.c - names of flags and values, and which arguments are made of them.
  */
 #include "interposer/trace/format.h"
 
@@ -56,13 +56,6 @@ const struct value_name names_at[] = {N(AT_SYMLINK_NOFOLLOW),
 				      N(AT_RECURSIVE),
 				      END};
 static const struct value_name names_faccess[] = {N(AT_SYMLINK_NOFOLLOW), N(AT_EACCESS), N(AT_EMPTY_PATH), END};
-static const struct value_name names_statx_at[] = {{0, "AT_STATX_SYNC_AS_STAT"},
-						   N(AT_SYMLINK_NOFOLLOW),
-						   N(AT_NO_AUTOMOUNT),
-						   N(AT_EMPTY_PATH),
-						   N(AT_STATX_FORCE_SYNC),
-						   N(AT_STATX_DONT_SYNC),
-						   END};
 const struct value_name names_prot[] = {{0, "PROT_NONE"}, N(PROT_READ), N(PROT_WRITE), N(PROT_EXEC), N(PROT_GROWSDOWN),
 					N(PROT_GROWSUP),  END};
 const struct value_name names_access[] = {{0, "F_OK"}, N(R_OK), N(W_OK), N(X_OK), END};
@@ -95,7 +88,7 @@ const struct value_name names_fcntl[] = {
     N(F_DUPFD),         N(F_GETFD),      N(F_SETFD),      N(F_GETFL),     N(F_SETFL),     N(F_GETLK),
     N(F_SETLK),         N(F_SETLKW),     N(F_SETOWN),     N(F_GETOWN),    N(F_SETSIG),    N(F_GETSIG),
     N(F_OFD_GETLK),     N(F_OFD_SETLK),  N(F_OFD_SETLKW), N(F_SETLEASE),  N(F_GETLEASE),  N(F_NOTIFY),
-    N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ), N(F_GETPIPE_SZ), N(F_ADD_SEALS), N(F_GET_SEALS), END};
+    N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ), N(F_GETPIPE_SZ), N(F_SETOWN_EX), N(F_GETOWN_EX), N(F_ADD_SEALS), N(F_GET_SEALS), END};
 const struct value_name names_msg[] = {N(MSG_OOB),        N(MSG_PEEK),     N(MSG_DONTROUTE),    N(MSG_CTRUNC),
 				       N(MSG_TRUNC),      N(MSG_DONTWAIT), N(MSG_EOR),          N(MSG_WAITALL),
 				       N(MSG_CONFIRM),    N(MSG_ERRQUEUE), N(MSG_NOSIGNAL),     N(MSG_MORE),
@@ -134,6 +127,15 @@ static const struct value_name names_wait[] = {N(WNOHANG),
 					       {0x40000000, "__WALL"},
 					       {0x80000000, "__WCLONE"},
 					       END};
+static const struct value_name names_waitid[] = {N(WNOHANG),
+						 N(WEXITED),
+						 N(WSTOPPED),
+						 N(WCONTINUED),
+						 N(WNOWAIT),
+						 {0x20000000, "__WNOTHREAD"},
+						 {0x40000000, "__WALL"},
+						 {0x80000000, "__WCLONE"},
+						 END};
 static const struct value_name names_idtype[] = {N(P_ALL), N(P_PID), N(P_PGID), N(P_PIDFD), END};
 static const struct value_name names_how[] = {N(SIG_BLOCK), N(SIG_UNBLOCK), N(SIG_SETMASK), END};
 static const struct value_name names_clock[] = {
@@ -214,24 +216,81 @@ static const struct value_name names_prctl[] = {N(PR_SET_PDEATHSIG),
 						N(PR_CAP_AMBIENT),
 						{0x53564d41, "PR_SET_VMA"},
 						END};
-static const struct value_name names_level[] = {
+const struct value_name names_level[] = {
     N(SOL_SOCKET), {0, "SOL_IP"}, {6, "SOL_TCP"}, {17, "SOL_UDP"}, {41, "SOL_IPV6"}, {270, "SOL_NETLINK"}, END};
 static const struct value_name names_lock[] = {{1, "LOCK_SH"}, {2, "LOCK_EX"}, {4, "LOCK_NB"}, {8, "LOCK_UN"}, END};
 
+static const struct value_name names_itimer[] = {{0, "ITIMER_REAL"}, {1, "ITIMER_VIRTUAL"}, {2, "ITIMER_PROF"}, END};
+static const struct value_name names_tfd_settime[] = {{1, "TFD_TIMER_ABSTIME"}, {2, "TFD_TIMER_CANCEL_ON_SET"}, END};
+static const struct value_name names_sfd[] = {{02000000, "SFD_CLOEXEC"}, {04000, "SFD_NONBLOCK"}, END};
+static const struct value_name names_in_init[] = {{02000000, "IN_CLOEXEC"}, {04000, "IN_NONBLOCK"}, END};
+static const struct value_name names_sock[] = {{02000000, "SOCK_CLOEXEC"}, {04000, "SOCK_NONBLOCK"}, END};
+static const struct value_name names_in[] = {
+    {0xfff, "IN_ALL_EVENTS"},    {1, "IN_ACCESS"},       {2, "IN_MODIFY"},         {4, "IN_ATTRIB"},
+    {8, "IN_CLOSE_WRITE"},       {16, "IN_CLOSE_NOWRITE"}, {32, "IN_OPEN"},        {64, "IN_MOVED_FROM"},
+    {128, "IN_MOVED_TO"},        {256, "IN_CREATE"},     {512, "IN_DELETE"},       {1024, "IN_DELETE_SELF"},
+    {2048, "IN_MOVE_SELF"},      {1U << 24, "IN_ONLYDIR"}, {1U << 25, "IN_DONT_FOLLOW"}, {1U << 26, "IN_EXCL_UNLINK"},
+    {1U << 29, "IN_MASK_ADD"},   {1U << 31, "IN_ONESHOT"}, END};
+static const struct value_name names_mcl[] = {N(MCL_CURRENT), N(MCL_FUTURE), {4, "MCL_ONFAULT"}, END};
+static const struct value_name names_mlock[] = {{1, "MLOCK_ONFAULT"}, END};
+static const struct value_name names_falloc[] = {{1, "FALLOC_FL_KEEP_SIZE"},       {2, "FALLOC_FL_PUNCH_HOLE"},
+						 {8, "FALLOC_FL_COLLAPSE_RANGE"},  {16, "FALLOC_FL_ZERO_RANGE"},
+						 {32, "FALLOC_FL_INSERT_RANGE"},   {64, "FALLOC_FL_UNSHARE_RANGE"}, END};
+static const struct value_name names_prio[] = {N(PRIO_PROCESS), N(PRIO_PGRP), N(PRIO_USER), END};
+static const struct value_name names_ioprio[] = {
+    {1, "IOPRIO_WHO_PROCESS"}, {2, "IOPRIO_WHO_PGRP"}, {3, "IOPRIO_WHO_USER"}, END};
+static const struct value_name names_splice[] = {
+    {1, "SPLICE_F_MOVE"}, {2, "SPLICE_F_NONBLOCK"}, {4, "SPLICE_F_MORE"}, {8, "SPLICE_F_GIFT"}, END};
+static const struct value_name names_xattr[] = {{1, "XATTR_CREATE"}, {2, "XATTR_REPLACE"}, END};
+static const struct value_name names_membarrier[] = {{0, "MEMBARRIER_CMD_QUERY"},
+						     {1, "MEMBARRIER_CMD_GLOBAL"},
+						     {2, "MEMBARRIER_CMD_GLOBAL_EXPEDITED"},
+						     {4, "MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED"},
+						     {8, "MEMBARRIER_CMD_PRIVATE_EXPEDITED"},
+						     {16, "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED"},
+						     END};
+static const struct value_name names_kcmp[] = {{0, "KCMP_FILE"},    {1, "KCMP_VM"}, {2, "KCMP_FILES"},  {3, "KCMP_FS"},
+					       {4, "KCMP_SIGHAND"}, {5, "KCMP_IO"}, {6, "KCMP_SYSVSEM"}, {7, "KCMP_EPOLL_TFD"}, END};
+const struct value_name names_sched[] = {N(SCHED_OTHER), N(SCHED_FIFO), N(SCHED_RR), N(SCHED_BATCH), N(SCHED_IDLE),
+					 {6, "SCHED_DEADLINE"}, END};
+static const struct value_name names_policy[] = {
+    N(SCHED_OTHER), N(SCHED_FIFO), N(SCHED_RR), N(SCHED_BATCH), N(SCHED_IDLE), {6, "SCHED_DEADLINE"},
+    {0x40000000 | SCHED_OTHER, "SCHED_OTHER|SCHED_RESET_ON_FORK"}, {0x40000000 | SCHED_RR, "SCHED_RR|SCHED_RESET_ON_FORK"}, END};
+static const struct value_name names_rwf[] = {
+    {1, "RWF_HIPRI"}, {2, "RWF_DSYNC"}, {4, "RWF_SYNC"}, {8, "RWF_NOWAIT"}, {16, "RWF_APPEND"}, END};
+static const struct value_name names_seccomp_op[] = {{0, "SECCOMP_SET_MODE_STRICT"},
+						     {1, "SECCOMP_SET_MODE_FILTER"},
+						     {2, "SECCOMP_GET_ACTION_AVAIL"},
+						     {3, "SECCOMP_GET_NOTIF_SIZES"},
+						     END};
+static const struct value_name names_seccomp_flag[] = {{1, "SECCOMP_FILTER_FLAG_TSYNC"},
+						       {2, "SECCOMP_FILTER_FLAG_LOG"},
+						       {4, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"},
+						       {8, "SECCOMP_FILTER_FLAG_NEW_LISTENER"},
+						       {16, "SECCOMP_FILTER_FLAG_TSYNC_ESRCH"},
+						       {32, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"},
+						       END};
+static const struct value_name names_close_range[] = {{2, "CLOSE_RANGE_UNSHARE"}, {4, "CLOSE_RANGE_CLOEXEC"}, END};
+static const struct value_name names_pidfd[] = {{04000, "PIDFD_NONBLOCK"}, {0200, "PIDFD_THREAD"}, END};
+static const struct value_name names_sync_range[] = {{1, "SYNC_FILE_RANGE_WAIT_BEFORE"},
+						     {2, "SYNC_FILE_RANGE_WRITE"},
+						     {4, "SYNC_FILE_RANGE_WAIT_AFTER"},
+						     END};
+static const struct value_name names_msgflag[] = {{04000, "IPC_NOWAIT"}, {010000, "MSG_NOERROR"}, {020000, "MSG_EXCEPT"}, END};
+
 #define VALUE(call, arg, tab, family)                     \
 	{                                                 \
-		call, arg, false, NULL, tab, family "_?V" \
+		call, arg, false, NULL, tab, family "_???", true \
 	}
 #define FLAGS(call, arg, tab, family)                      \
 	{                                                  \
-		call, arg, false, NULL, tab, family "_???" \
+		call, arg, false, NULL, tab, family "_???", false \
 	}
 const struct decoder flag_decoders[] = {
     FLAGS("access", 1, names_access, "?"),
     FLAGS("faccessat", 2, names_access, "?"),
     FLAGS("faccessat2", 2, names_access, "?"),
     FLAGS("faccessat2", 3, names_faccess, "AT"),
-    FLAGS("statx", 2, names_statx_at, "AT"),
     FLAGS("statx", 3, names_statx, "STATX"),
     VALUE("lseek", 2, names_whence, "SEEK"),
     FLAGS("mmap", 3, names_map, "MAP"),
@@ -241,7 +300,7 @@ const struct decoder flag_decoders[] = {
     VALUE("fadvise64", 3, names_fadvise, "POSIX_FADV"),
     VALUE("shutdown", 1, names_shut, "SHUT"),
     FLAGS("wait4", 2, names_wait, "W"),
-    FLAGS("waitid", 3, names_wait, "W"),
+    FLAGS("waitid", 3, names_waitid, "W"),
     VALUE("waitid", 0, names_idtype, "P"),
     VALUE("rt_sigprocmask", 0, names_how, "SIG"),
     VALUE("clock_gettime", 0, names_clock, "CLOCK"),
@@ -272,5 +331,45 @@ const struct decoder flag_decoders[] = {
     VALUE("getsockopt", 1, names_level, "SOL"),
     VALUE("fcntl", 1, names_fcntl, "F"),
     FLAGS("flock", 1, names_lock, "LOCK"),
+    VALUE("setitimer", 0, names_itimer, "ITIMER"),
+    VALUE("getitimer", 0, names_itimer, "ITIMER"),
+    VALUE("timer_create", 0, names_clock, "CLOCK"),
+    VALUE("clock_adjtime", 0, names_clock, "CLOCK"),
+    FLAGS("timer_settime", 1, names_timer, "TIMER"),
+    FLAGS("timerfd_settime", 1, names_tfd_settime, "TFD"),
+    FLAGS("signalfd4", 3, names_sfd, "SFD"),
+    FLAGS("inotify_init1", 0, names_in_init, "IN"),
+    FLAGS("inotify_add_watch", 2, names_in, "IN"),
+    FLAGS("accept4", 3, names_sock, "SOCK"),
+    FLAGS("mlockall", 0, names_mcl, "MCL"),
+    FLAGS("mlock2", 2, names_mlock, "MLOCK"),
+    FLAGS("fallocate", 1, names_falloc, "FALLOC_FL"),
+    VALUE("getpriority", 0, names_prio, "PRIO"),
+    VALUE("setpriority", 0, names_prio, "PRIO"),
+    VALUE("ioprio_get", 0, names_ioprio, "IOPRIO_WHO"),
+    VALUE("ioprio_set", 0, names_ioprio, "IOPRIO_WHO"),
+    FLAGS("splice", 5, names_splice, "SPLICE_F"),
+    FLAGS("tee", 3, names_splice, "SPLICE_F"),
+    FLAGS("vmsplice", 3, names_splice, "SPLICE_F"),
+    FLAGS("setxattr", 4, names_xattr, "XATTR"),
+    FLAGS("lsetxattr", 4, names_xattr, "XATTR"),
+    FLAGS("fsetxattr", 4, names_xattr, "XATTR"),
+    VALUE("membarrier", 0, names_membarrier, "MEMBARRIER_CMD"),
+    VALUE("kcmp", 2, names_kcmp, "KCMP"),
+    VALUE("sched_setscheduler", 1, names_policy, "SCHED"),
+    VALUE("sched_get_priority_max", 0, names_policy, "SCHED"),
+    VALUE("sched_get_priority_min", 0, names_policy, "SCHED"),
+    FLAGS("preadv2", 5, names_rwf, "RWF"),
+    FLAGS("pwritev2", 5, names_rwf, "RWF"),
+    VALUE("seccomp", 0, names_seccomp_op, "SECCOMP"),
+    FLAGS("seccomp", 1, names_seccomp_flag, "SECCOMP_FILTER_FLAG"),
+    FLAGS("close_range", 2, names_close_range, "CLOSE_RANGE"),
+    FLAGS("pidfd_open", 1, names_pidfd, "PIDFD"),
+    FLAGS("sync_file_range", 3, names_sync_range, "SYNC_FILE_RANGE"),
+    FLAGS("unshare", 0, names_clone, "CLONE"),
+    FLAGS("sendmmsg", 3, names_msg, "MSG"),
+    FLAGS("recvmmsg", 3, names_msg, "MSG"),
+    FLAGS("msgsnd", 3, names_msgflag, "IPC"),
+    FLAGS("msgrcv", 4, names_msgflag, "IPC"),
 };
 const size_t n_flag_decoders = ARRAY_SIZE(flag_decoders);

@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define MAX_WORDS 32 /* strace's own */
@@ -19,6 +22,27 @@
 bool format_fetch(struct shown *s, uint64_t addr, void *buf, size_t len)
 {
 	return addr && !s->c->ops->read(s->c, addr, buf, len);
+}
+
+bool format_in(struct shown *s, int i, void *buf, size_t len)
+{
+	if (format_fetch(s, s->c->args[i], buf, len))
+		return true;
+	format_addr(&s->text, s->c->args[i]);
+	return false;
+}
+
+bool format_out(struct shown *s, int i, void *buf, size_t len)
+{
+	if (!s->failed && format_fetch(s, s->c->args[i], buf, len))
+		return true;
+	format_addr(&s->text, s->c->args[i]);
+	return false;
+}
+
+void format_quoted(struct shown *s, const char *str, size_t size)
+{
+	text_quote(&s->text, str, strnlen(str, size), s->opt->hex, false);
 }
 
 void format_addr(struct text *t, uint64_t addr)
@@ -115,26 +139,8 @@ void format_timespec(struct text *t, const int64_t ts[2], const char *frac)
 
 static void format_times(struct shown *s, uint64_t addr)
 {
-	int64_t ts[4];
-	if (s->c->nr == SYS_utimensat) {
-		if (!format_fetch(s, addr, ts, sizeof ts)) {
-			format_addr(&s->text, addr);
-			return;
-		}
-		text_puts(&s->text, "[");
-		for (int i = 0; i < 2; i++) {
-			const char *name = ts[2 * i + 1] == UTIME_NOW    ? "UTIME_NOW"
-					   : ts[2 * i + 1] == UTIME_OMIT ? "UTIME_OMIT"
-									 : NULL;
-			if (i)
-				text_puts(&s->text, ", ");
-			if (name)
-				text_puts(&s->text, name);
-			else
-				format_timespec(&s->text, ts + 2 * i, "tv_nsec");
-		}
-		text_puts(&s->text, "]");
-	} else if (format_fetch(s, addr, ts, 16)) {
+	int64_t ts[2];
+	if (format_fetch(s, addr, ts, sizeof ts)) {
 		format_timespec(&s->text, ts, s->c->nr == SYS_select ? "tv_usec" : "tv_nsec");
 	} else {
 		format_addr(&s->text, addr);
@@ -284,6 +290,10 @@ __attribute__((constructor)) static void index_all(void)
 {
 	index_decoders(flag_decoders, n_flag_decoders);
 	index_decoders(struct_decoders, n_struct_decoders);
+	index_decoders(net_decoders, n_net_decoders);
+	index_decoders(signal_decoders, n_signal_decoders);
+	index_decoders(control_decoders, n_control_decoders);
+	index_decoders(time_decoders, n_time_decoders);
 }
 
 const struct decoder *format_decoder(const struct shown *s, int arg)
@@ -319,25 +329,53 @@ static int shown_args(const struct shown *s)
 	}
 	case SYS_mremap:
 		return a[3] & 2 ? 5 : 4;
+	case SYS_rt_sigreturn:
+		return 1;
+	case SYS_mknod:
+	case SYS_mknodat: {
+		uint32_t type = (uint32_t)a[s->c->nr == SYS_mknod ? 1 : 2] & S_IFMT;
+		return s->desc->nargs - !(type == S_IFCHR || type == S_IFBLK);
+	}
+	case SYS_membarrier:
+		return 2;
+	case SYS_ioctl:
+		return (uint32_t)a[1] == FIOCLEX || (uint32_t)a[1] == FIONCLEX || (uint32_t)a[1] == TIOCNOTTY ? 2 : 3;
 	case SYS_prctl:
 		switch ((uint32_t)a[0]) {
-		case 3:  /* PR_GET_DUMPABLE */
-		case 7:  /* PR_GET_KEEPCAPS */
-		case 21: /* PR_GET_SECCOMP */
+		case PR_GET_DUMPABLE:
+		case PR_GET_KEEPCAPS:
+		case PR_GET_SECCOMP:
+		case PR_GET_TIMERSLACK:
 			return 1;
-		case 1: /* PR_SET_PDEATHSIG */
-		case 2:
-		case 4:
-		case 8:
-		case 15: /* PR_SET_NAME */
-		case 16:
-		case 23: /* PR_CAPBSET_READ */
-		case 24:
+		case PR_SET_PDEATHSIG:
+		case PR_GET_PDEATHSIG:
+		case PR_SET_DUMPABLE:
+		case PR_SET_KEEPCAPS:
+		case PR_SET_NAME:
+		case PR_GET_NAME:
+		case PR_CAPBSET_READ:
+		case PR_CAPBSET_DROP:
+		case PR_SET_TIMERSLACK:
+		case PR_SET_CHILD_SUBREAPER:
+		case PR_GET_CHILD_SUBREAPER:
 			return 2;
+		case PR_SET_SECCOMP:
+			return a[1] == 2 ? 3 : 2;
 		}
 		return 5;
 	}
 	return s->desc->nargs;
+}
+
+/* Arguments in the middle that the call doesn't look at. */
+static bool is_skipped(const struct shown *s, int i)
+{
+	if (s->c->nr == SYS_futex && i == 4) {
+		unsigned op = (unsigned)s->c->args[1] & 0x7f;
+		return op == 9 || op == 10; /* the two with a bit set */
+	}
+	/* The upper half of an offset that the lower one has room for. */
+	return (s->c->nr == SYS_preadv2 || s->c->nr == SYS_pwritev2) && i == 4;
 }
 
 /* strace shows clone's arguments by name, in the order in which they matter. */
@@ -389,6 +427,10 @@ static void show_from(struct shown *s)
 	for (; s->next < s->n; s->next++) {
 		int i = s->next;
 		const struct decoder *d = format_decoder(s, i);
+		if (is_skipped(s, i)) {
+			s->from[i] = s->to[i] = s->text.n;
+			continue;
+		}
 		if (i && !s->comma)
 			text_puts(&s->text, ", ");
 		s->comma = !s->exiting && (d ? d->out : kind_is_out(s->desc->args[i]));
@@ -397,7 +439,7 @@ static void show_from(struct shown *s)
 		s->from[i] = s->text.n;
 		if (d && d->fn)
 			d->fn(s, i);
-		else if (d && strstr(d->unknown, "_?V"))
+		else if (d && d->value)
 			text_value(&s->text, d->names, (uint32_t)s->c->args[i], d->unknown);
 		else if (d)
 			text_flags(&s->text, d->names, s->c->args[i], d->unknown);
@@ -422,6 +464,8 @@ void format_entry(struct shown *s)
 	if (!s->desc)
 		s->desc = &unknown;
 	s->n = s->desc == &unknown ? 6 : shown_args(s);
+	if (s->desc != &unknown)
+		format_remember(s);
 	show_from(s);
 	s->at_entry = s->text.n;
 }
@@ -430,6 +474,8 @@ void format_exit(struct shown *s)
 {
 	s->exiting = true;
 	show_from(s);
+	if (!s->foreign)
+		format_extra(s);
 	text_puts(&s->text, ")");
 }
 
@@ -447,6 +493,9 @@ void format_result(const struct shown *s, struct text *t)
 			{513, "ERESTARTNOINTR (To be restarted)"},
 			{514, "ERESTARTNOHAND (To be restarted if no handler)"},
 			{516, "ERESTART_RESTARTBLOCK (Interrupted by signal)"}};
+	static const char *const clock_states[] = {"TIME_OK", "TIME_INS", "TIME_DEL", "TIME_OOP", "TIME_WAIT", "TIME_ERROR"};
+	static const char *const dumps[] = {"SUID_DUMP_DISABLE", "SUID_DUMP_USER", "SUID_DUMP_ROOT"};
+	static const char *const leases[] = {"F_RDLCK", "F_WRLCK", "F_UNLCK"};
 	text_puts(t, " = ");
 	if (s->failed) {
 		int err = (int)-s->rval;
@@ -468,6 +517,22 @@ void format_result(const struct shown *s, struct text *t)
 		text_printf(t, "%#" PRIx64 " (flags ", (uint64_t)s->rval);
 		format_open_flags(t, (uint64_t)s->rval);
 		text_puts(t, ")");
+	} else if (s->c->nr == SYS_sched_getscheduler) {
+		text_printf(t, "%" PRId64 " (", s->rval);
+		text_value(t, names_sched, (uint64_t)s->rval & 0xff, "SCHED_???");
+		text_puts(t, ")");
+	} else if (s->c->nr == SYS_rt_sigtimedwait) {
+		text_printf(t, "%" PRId64 " (", s->rval);
+		text_signal(t, (int)s->rval);
+		text_puts(t, ")");
+	} else if ((s->c->nr == SYS_adjtimex || s->c->nr == SYS_clock_adjtime) && s->rval < (int64_t)ARRAY_SIZE(clock_states)) {
+		text_printf(t, "%" PRId64 " (%s)", s->rval, clock_states[s->rval]);
+	} else if (s->c->nr == SYS_prctl && (uint32_t)s->c->args[0] == PR_GET_DUMPABLE && s->rval < (int64_t)ARRAY_SIZE(dumps)) {
+		text_printf(t, "%" PRId64 " (%s)", s->rval, dumps[s->rval]);
+	} else if (s->c->nr == SYS_fcntl && (uint32_t)s->c->args[1] == F_GETLEASE && s->rval < (int64_t)ARRAY_SIZE(leases)) {
+		text_printf(t, "%#" PRIx64 " (%s)", (uint64_t)s->rval, leases[s->rval]);
+	} else if (s->c->nr == SYS_personality && !s->rval) {
+		text_puts(t, "0 (PER_LINUX)");
 	} else if (s->c->nr == SYS_fcntl && (uint32_t)s->c->args[1] == F_GETFD && s->rval)
 		text_printf(t, "%#" PRIx64 " (flags FD_CLOEXEC)", (uint64_t)s->rval);
 	else

@@ -16,6 +16,8 @@ struct shown {
 	struct text text;      /* "name(args" so far */
 	size_t from[6], to[6]; /* where in it the arguments are */
 	size_t at_entry;       /* how much of it was known at entry */
+	uint32_t len_before;   /* what a call was given as an address's or option's length */
+	uint64_t sp;           /* the stack pointer, where the tracer knows it */
 	bool foreign;          /* another architecture's call */
 	int n, next;           /* how many are shown in all, and the first that isn't yet */
 	bool comma;            /* the one before the next argument is there already */
@@ -33,22 +35,41 @@ void format_exit(struct shown *s);
 void format_result(const struct shown *s, struct text *t);
 void format_siginfo(struct text *t, const void *siginfo);
 
-/* structs.c and flags.c: how one argument of some call is printed where its kind says too little; NULL: by its kind. */
+/* The files of decoders: how one argument of some call is printed where its kind says too little; NULL: by its kind. */
 struct decoder {
 	const char *call;
 	int arg;
 	bool out; /* known at exit */
 	void (*fn)(struct shown *s, int arg);
 	const struct value_name *names;
-	const char *unknown; /* with names: one value when it ends in "_?", else flags */
+	const char *unknown; /* with names: what an unknown one belongs to, "O_???" */
+	bool value;          /* with names: one of them, not a set */
 };
+/* A function, for an argument that is known at entry, or at exit. */
+#define IN(call, arg, fn)                               \
+	{                                               \
+		call, arg, false, fn, NULL, NULL, false \
+	}
+#define OUT(call, arg, fn)                             \
+	{                                              \
+		call, arg, true, fn, NULL, NULL, false \
+	}
+
 const struct decoder *format_decoder(const struct shown *s, int arg);
-extern const struct decoder struct_decoders[], flag_decoders[];
-extern const size_t n_struct_decoders, n_flag_decoders;
+extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[], time_decoders[];
+extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders, n_time_decoders;
 extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[],
-    names_msg[], names_family[], names_poll[];
+    names_msg[], names_family[], names_poll[], names_level[], names_sched[];
+/* What is gone at exit, for what shows it there. */
+void format_remember(struct shown *s);
+/* What follows the result of calls that tell more than one number. */
+void format_extra(struct shown *s);
 
 /* Shared: a value at an address, or its address when it can't be read. */
+#define FORMAT_ITEMS 32 /* of an array, without -v */
+/* What a call is given, or gives back: else its address is shown and the value is not to be used. */
+bool format_in(struct shown *s, int arg, void *buf, size_t len);
+bool format_out(struct shown *s, int arg, void *buf, size_t len);
 bool format_fetch(struct shown *s, uint64_t addr, void *buf, size_t len);
 void format_addr(struct text *t, uint64_t addr);
 void format_bytes(struct shown *s, uint64_t addr, uint64_t len);
@@ -57,5 +78,12 @@ void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len);
 void format_mode(struct text *t, uint32_t mode);
 void format_open_flags(struct text *t, uint64_t flags);
 void format_fd(struct shown *s, int fd);
+/* reading: of what was read, left bytes are shown in all. */
+void format_iovec(struct shown *s, uint64_t addr, uint64_t n, bool reading, uint64_t left);
+void format_sigset(struct text *t, uint64_t set);
+void format_rusage(struct shown *s, int arg);
+void format_iso(struct text *t, int64_t sec, int64_t frac, int digits);
+void format_dev(struct text *t, uint64_t dev);
+void format_quoted(struct shown *s, const char *str, size_t size); /* up to its NUL */
 
 #endif

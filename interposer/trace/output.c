@@ -128,9 +128,13 @@ static void json_call(const struct line_of *who, const struct shown *s)
 	text_puts(&out, ",\"name\":");
 	text_json(&out, s->text.p, name_len);
 	text_puts(&out, ",\"args\":[");
+	bool first = true;
 	for (int i = 0; i < s->n && i < s->next; i++) {
-		if (i)
+		if (s->from[i] == s->to[i])
+			continue; /* one that the call doesn't look at */
+		if (!first)
 			text_puts(&out, ",");
+		first = false;
 		text_json(&out, s->text.p + s->from[i], s->to[i] - s->from[i]);
 	}
 	text_puts(&out, "]");

@@ -21,11 +21,11 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
-
-#define MAX_ITEMS 32
 
 void format_mode(struct text *t, uint32_t mode)
 {
@@ -55,17 +55,17 @@ void format_open_flags(struct text *t, uint64_t flags)
 	text_flags(t, names_open, flags, "O_???");
 }
 
+void format_dev(struct text *t, uint64_t dev)
+{
+	text_puts(t, "makedev(");
+	text_printf(t, "%#x, %#x)", major(dev), minor(dev));
+}
+
 static void time_field(struct text *t, const char *name, int64_t sec, int64_t nsec)
 {
-	struct tm tm;
-	time_t at = (time_t)sec;
-	char iso[64] = "";
-	if (gmtime_r(&at, &tm))
-		strftime(iso, sizeof iso, "%Y-%m-%dT%H:%M:%S", &tm);
-	text_printf(t, ", %s=%" PRId64 " /* %s", name, sec, iso);
-	if (nsec)
-		text_printf(t, ".%09" PRId64, nsec);
-	text_printf(t, "+0000 */, %s_nsec=%" PRId64, name, nsec);
+	text_printf(t, ", %s=%" PRId64, name, sec);
+	format_iso(t, sec, nsec, 9);
+	text_printf(t, ", %s_nsec=%" PRId64, name, nsec);
 }
 
 static void show_stat(struct shown *s, int i)
@@ -99,8 +99,34 @@ static void show_stat(struct shown *s, int i)
 	text_puts(t, "}");
 }
 
+/* Behind what this C library knows of the structure. */
+static uint64_t statx_mount(const struct statx *st)
+{
+	uint64_t id;
+	memcpy(&id, (const char *)st + 0x90, sizeof id);
+	return id;
+}
+
+/* One of three ways to look, and flags. */
+static void show_statx_flags(struct shown *s, int i)
+{
+	uint32_t v = (uint32_t)s->c->args[i], sync = v & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC);
+	text_puts(&s->text, sync == AT_STATX_FORCE_SYNC   ? "AT_STATX_FORCE_SYNC"
+			    : sync == AT_STATX_DONT_SYNC ? "AT_STATX_DONT_SYNC"
+			    : sync                       ? "AT_STATX_SYNC_TYPE"
+							 : "AT_STATX_SYNC_AS_STAT");
+	if (v == sync)
+		return;
+	text_puts(&s->text, "|");
+	text_flags(&s->text, names_at, v & ~sync, "AT_???");
+}
+
 static void show_statx(struct shown *s, int i)
 {
+	static const struct value_name attributes[] = {
+	    {0x4, "STATX_ATTR_COMPRESSED"}, {0x10, "STATX_ATTR_IMMUTABLE"}, {0x20, "STATX_ATTR_APPEND"},
+	    {0x40, "STATX_ATTR_NODUMP"},    {0x800, "STATX_ATTR_ENCRYPTED"}, {0x1000, "STATX_ATTR_AUTOMOUNT"},
+	    {0x2000, "STATX_ATTR_MOUNT_ROOT"}, {0x100000, "STATX_ATTR_VERITY"}, {0x200000, "STATX_ATTR_DAX"}, {0, NULL}};
 	struct statx st;
 	struct text *t = &s->text;
 	if (s->failed || !format_fetch(s, s->c->args[i], &st, sizeof st)) {
@@ -111,149 +137,56 @@ static void show_statx(struct shown *s, int i)
 	for (size_t k = 0; k < n_flag_decoders; k++)
 		if (!strcmp(flag_decoders[k].call, "statx") && flag_decoders[k].arg == 3)
 			text_flags(t, flag_decoders[k].names, st.stx_mask, "STATX_???");
-	text_printf(t, ", stx_attributes=%#" PRIx64 ", stx_mode=", (uint64_t)st.stx_attributes);
+	if (s->opt->verbose)
+		text_printf(t, ", stx_blksize=%u", st.stx_blksize);
+	text_puts(t, ", stx_attributes=");
+	text_flags(t, attributes, st.stx_attributes, "STATX_ATTR_???");
+	if (s->opt->verbose)
+		text_printf(t, ", stx_nlink=%u, stx_uid=%u, stx_gid=%u", st.stx_nlink, st.stx_uid, st.stx_gid);
+	text_puts(t, ", stx_mode=");
 	format_mode(t, st.stx_mode);
-	text_printf(t, ", stx_size=%" PRIu64 ", ...}", (uint64_t)st.stx_size);
-}
-
-void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len)
-{
-	union {
-		struct sockaddr sa;
-		struct sockaddr_un un;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-		struct sockaddr_nl nl;
-		char bytes[128];
-	} u;
-	struct text *t = &s->text;
-	char ip[INET6_ADDRSTRLEN];
-	memset(&u, 0, sizeof u);
-	if (len < 2 || len > sizeof u || !format_fetch(s, addr, &u, len)) {
-		format_addr(t, addr);
+	if (s->opt->verbose)
+		text_printf(t, ", stx_ino=%" PRIu64, (uint64_t)st.stx_ino);
+	text_printf(t, ", stx_size=%" PRIu64, (uint64_t)st.stx_size);
+	if (!s->opt->verbose) {
+		text_puts(t, ", ...}");
 		return;
 	}
-	text_puts(t, "{sa_family=");
-	text_value(t, names_family, u.sa.sa_family, "AF_???");
-	switch (u.sa.sa_family) {
-	case AF_UNIX:
-		if (len == 2)
-			break;
-		text_puts(t, ", sun_path=");
-		if (u.un.sun_path[0]) {
-			text_quote(t, u.un.sun_path, strnlen(u.un.sun_path, len - 2), s->opt->hex, false);
-		} else {
-			text_puts(t, "@");
-			text_quote(t, u.un.sun_path + 1, len - 3, s->opt->hex, false);
-		}
-		break;
-	case AF_INET:
-		if (len < sizeof u.in)
-			break;
-		text_printf(t, ", sin_port=htons(%u), sin_addr=inet_addr(\"%s\")", ntohs(u.in.sin_port),
-			    inet_ntop(AF_INET, &u.in.sin_addr, ip, sizeof ip));
-		break;
-	case AF_INET6:
-		if (len < sizeof u.in6 - 4)
-			break;
-		text_printf(t,
-			    ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), inet_pton(AF_INET6, \"%s\", &sin6_addr), "
-			    "sin6_scope_id=%u",
-			    ntohs(u.in6.sin6_port), ntohl(u.in6.sin6_flowinfo),
-			    inet_ntop(AF_INET6, &u.in6.sin6_addr, ip, sizeof ip), u.in6.sin6_scope_id);
-		break;
-	case AF_NETLINK:
-		text_printf(t, ", nl_pid=%d, nl_groups=%#08x", (int)u.nl.nl_pid, u.nl.nl_groups);
-		break;
-	default:
-		text_puts(t, ", sa_data=");
-		text_quote(t, u.bytes + 2, len - 2, s->opt->hex, false);
+	text_printf(t, ", stx_blocks=%" PRIu64 ", stx_attributes_mask=", (uint64_t)st.stx_blocks);
+	text_flags(t, attributes, st.stx_attributes_mask, "STATX_ATTR_???");
+	const struct {
+		const char *name;
+		struct statx_timestamp at;
+	} times[] = {{"atime", st.stx_atime}, {"btime", st.stx_btime}, {"ctime", st.stx_ctime}, {"mtime", st.stx_mtime}};
+	for (size_t k = 0; k < ARRAY_SIZE(times); k++) {
+		text_printf(t, ", stx_%s={tv_sec=%" PRId64 ", tv_nsec=%u}", times[k].name, (int64_t)times[k].at.tv_sec,
+			    times[k].at.tv_nsec);
+		format_iso(t, times[k].at.tv_sec, times[k].at.tv_nsec, 9);
 	}
-	text_puts(t, "}");
+	text_printf(t, ", stx_rdev_major=%u, stx_rdev_minor=%u, stx_dev_major=%u, stx_dev_minor=%u, stx_mnt_id=%#" PRIx64 "}",
+		    st.stx_rdev_major, st.stx_rdev_minor, st.stx_dev_major, st.stx_dev_minor, statx_mount(&st));
 }
 
-static void show_socklen(struct shown *s, int i)
+void format_iovec(struct shown *s, uint64_t addr, uint64_t n, bool reading, uint64_t left)
 {
-	uint32_t len;
-	if (!s->failed && format_fetch(s, s->c->args[i], &len, sizeof len))
-		text_printf(&s->text, "[%u]", len);
-	else
-		format_addr(&s->text, s->c->args[i]);
-}
-
-static void show_socktype(struct shown *s, int i)
-{
-	static const struct value_name types[] = {{1, "SOCK_STREAM"}, {2, "SOCK_DGRAM"},     {3, "SOCK_RAW"},
-						  {4, "SOCK_RDM"},    {5, "SOCK_SEQPACKET"}, {0, NULL}};
-	uint32_t v = (uint32_t)s->c->args[i];
-	text_value(&s->text, types, v & 0xf, "SOCK_???");
-	text_printf(&s->text, "%s%s", v & SOCK_CLOEXEC ? "|SOCK_CLOEXEC" : "", v & SOCK_NONBLOCK ? "|SOCK_NONBLOCK" : "");
-}
-
-static void show_protocol(struct shown *s, int i)
-{
-	static const struct value_name ip[] = {
-	    {0, "IPPROTO_IP"},      {1, "IPPROTO_ICMP"},  {6, "IPPROTO_TCP"}, {17, "IPPROTO_UDP"},
-	    {58, "IPPROTO_ICMPV6"}, {255, "IPPROTO_RAW"}, {0, NULL}};
-	uint32_t v = (uint32_t)s->c->args[i], family = (uint32_t)s->c->args[0];
-	if (family == AF_INET || family == AF_INET6)
-		text_value(&s->text, ip, v, "IPPROTO_???");
-	else if (family == AF_NETLINK && !v)
-		text_puts(&s->text, "NETLINK_ROUTE");
-	else
-		text_printf(&s->text, "%u", v);
-}
-
-static void show_sockopt(struct shown *s, int i)
-{
-	static const struct value_name names[] = {{SO_DEBUG, "SO_DEBUG"},         {SO_REUSEADDR, "SO_REUSEADDR"},
-						  {SO_TYPE, "SO_TYPE"},           {SO_ERROR, "SO_ERROR"},
-						  {SO_DONTROUTE, "SO_DONTROUTE"}, {SO_BROADCAST, "SO_BROADCAST"},
-						  {SO_SNDBUF, "SO_SNDBUF"},       {SO_RCVBUF, "SO_RCVBUF"},
-						  {SO_KEEPALIVE, "SO_KEEPALIVE"}, {SO_LINGER, "SO_LINGER"},
-						  {SO_REUSEPORT, "SO_REUSEPORT"}, {SO_PASSCRED, "SO_PASSCRED"},
-						  {SO_PEERCRED, "SO_PEERCRED"},   {SO_DOMAIN, "SO_DOMAIN"},
-						  {SO_PROTOCOL, "SO_PROTOCOL"},   {0, NULL}};
-	if ((uint32_t)s->c->args[1] == SOL_SOCKET)
-		text_value(&s->text, names, (uint32_t)s->c->args[i], "SO_???");
-	else
-		text_printf(&s->text, "%u", (uint32_t)s->c->args[i]);
-}
-
-static void show_int_at(struct shown *s, int i)
-{
-	int v;
-	bool out = s->c->nr == SYS_getsockopt;
-	if ((out ? !s->failed : (uint32_t)s->c->args[4] == 4) && format_fetch(s, s->c->args[i], &v, sizeof v))
-		text_printf(&s->text, "[%d]", v);
-	else
-		format_addr(&s->text, s->c->args[i]);
-}
-
-static void show_iovec(struct shown *s, int i)
-{
-	uint64_t n = (uint32_t)s->c->args[i + 1];
-	uint64_t left = s->exiting && !s->failed && s->rval >= 0 ? (uint64_t)s->rval : 0;
-	bool reading = s->c->nr == SYS_readv || s->c->nr == SYS_preadv || s->c->nr == SYS_preadv2;
 	uint64_t iov[2];
 	struct text *t = &s->text;
-	if (reading && s->failed) {
-		format_addr(t, s->c->args[i]);
-		return;
-	}
 	for (uint64_t k = 0; k < n; k++) {
-		if (!format_fetch(s, s->c->args[i] + 16 * k, iov, sizeof iov)) {
+		if (!format_fetch(s, addr + 16 * k, iov, sizeof iov)) {
 			if (!k) {
-				format_addr(t, s->c->args[i]);
+				format_addr(t, addr);
 				return;
 			}
+			text_printf(t, ", ... /* %#" PRIx64 " */", addr + 16 * k);
 			break;
 		}
 		text_puts(t, k ? ", " : "[");
-		if (k == MAX_ITEMS) {
+		if (k == FORMAT_ITEMS && !s->opt->verbose) {
 			text_puts(t, "...");
 			break;
 		}
+		if (k == 1024)
+			break;
 		text_puts(t, "{iov_base=");
 		uint64_t part = reading ? MIN(left, iov[1]) : iov[1];
 		left -= MIN(left, part);
@@ -263,66 +196,34 @@ static void show_iovec(struct shown *s, int i)
 	text_puts(t, n ? "]" : "[]");
 }
 
-static void sigset_text(struct text *t, uint64_t set)
+static void show_iovec(struct shown *s, int i)
 {
-	/* Of a set with most signals strace names those that are missing. */
-	bool inverted = __builtin_popcountll(set) > 42;
-	bool first = true;
-	if (inverted)
-		set = ~set;
-	text_puts(t, inverted ? "~[" : "[");
-	for (int sig = 1; sig <= 64; sig++) {
-		if (!(set >> (sig - 1) & 1))
-			continue;
-		struct text name = {0};
-		text_signal(&name, sig);
-		if (!first)
-			text_puts(t, " ");
-		if (name.n > 3)
-			text_put(t, name.p + 3, name.n - 3);
-		free(name.p);
-		first = false;
+	bool reading = s->c->nr == SYS_readv || s->c->nr == SYS_preadv || s->c->nr == SYS_preadv2 ||
+		       (s->c->nr == SYS_process_vm_readv && i == 1);
+	if (reading && s->failed)
+		format_addr(&s->text, s->c->args[i]);
+	else
+		format_iovec(s, s->c->args[i], (uint32_t)s->c->args[i + 1], reading, reading ? (uint64_t)s->rval : 0);
+}
+
+/* In another process's memory: addresses. */
+static void show_remote_iovec(struct shown *s, int i)
+{
+	uint64_t iov[2], n = s->c->args[i + 1];
+	struct text *t = &s->text;
+	text_puts(t, "[");
+	for (uint64_t k = 0; k < n; k++) {
+		if (k)
+			text_puts(t, ", ");
+		if (k == FORMAT_ITEMS || !format_fetch(s, s->c->args[i] + 16 * k, iov, sizeof iov)) {
+			text_puts(t, "...");
+			break;
+		}
+		text_puts(t, "{iov_base=");
+		format_addr(t, iov[0]);
+		text_printf(t, ", iov_len=%" PRIu64 "}", iov[1]);
 	}
 	text_puts(t, "]");
-}
-
-static void show_sigset(struct shown *s, int i)
-{
-	uint64_t set;
-	/* What a call returns there isn't there when it fails. */
-	bool out = (s->c->nr == SYS_rt_sigprocmask && i == 2) || s->c->nr == SYS_rt_sigpending;
-	if (!(out && s->failed) && format_fetch(s, s->c->args[i], &set, sizeof set))
-		sigset_text(&s->text, set);
-	else
-		format_addr(&s->text, s->c->args[i]);
-}
-
-static void show_sigaction(struct shown *s, int i)
-{
-	static const struct value_name flags[] = {
-	    {0x04000000, "SA_RESTORER"},    {SA_ONSTACK, "SA_ONSTACK"},     {SA_RESTART, "SA_RESTART"},
-	    {SA_NODEFER, "SA_NODEFER"},     {SA_RESETHAND, "SA_RESETHAND"}, {SA_NOCLDSTOP, "SA_NOCLDSTOP"},
-	    {SA_NOCLDWAIT, "SA_NOCLDWAIT"}, {SA_SIGINFO, "SA_SIGINFO"},     {0, NULL}};
-	struct {
-		uint64_t handler, flags, restorer, mask;
-	} sa;
-	struct text *t = &s->text;
-	if ((i == 2 && s->failed) || !format_fetch(s, s->c->args[i], &sa, sizeof sa)) {
-		format_addr(t, s->c->args[i]);
-		return;
-	}
-	text_puts(t, "{sa_handler=");
-	if (sa.handler <= 1)
-		text_puts(t, sa.handler ? "SIG_IGN" : "SIG_DFL");
-	else
-		text_printf(t, "%#" PRIx64, sa.handler);
-	text_puts(t, ", sa_mask=");
-	sigset_text(t, sa.mask);
-	text_puts(t, ", sa_flags=");
-	text_flags(t, flags, sa.flags, "SA_???");
-	if (sa.flags & 0x04000000)
-		text_printf(t, ", sa_restorer=%#" PRIx64, sa.restorer);
-	text_puts(t, "}");
 }
 
 static void show_pollfds(struct shown *s, int i)
@@ -339,7 +240,7 @@ static void show_pollfds(struct shown *s, int i)
 			break;
 		}
 		text_puts(t, k ? ", " : "[");
-		if (k == MAX_ITEMS) {
+		if (k == FORMAT_ITEMS) {
 			text_puts(t, "...");
 			break;
 		}
@@ -386,8 +287,96 @@ static void show_timeout(struct shown *s, int i)
 		text_flags(&s->extra, names_poll, (uint16_t)p.revents, "POLL???");
 		text_puts(&s->extra, "}");
 	}
+	if (first)
+		return;
+	text_puts(&s->extra, "]");
+	int64_t left[2];
+	if (s->c->nr == SYS_ppoll && format_fetch(s, s->c->args[i], left, sizeof left)) {
+		text_puts(&s->extra, ", left ");
+		format_timespec(&s->extra, left, "tv_nsec");
+	}
+	text_puts(&s->extra, ")");
+}
+
+/* --- select -------------------------------------------------------------------------------------------------------- */
+
+static bool put_fds(struct shown *s, struct text *t, int i)
+{
+	uint64_t set[16] = {0};
+	uint32_t n = MIN((uint32_t)s->c->args[0], (uint32_t)sizeof set * 8);
+	bool first = true;
+	if (!n || !format_fetch(s, s->c->args[i], set, (n + 63) / 64 * 8))
+		return false;
+	text_puts(t, "[");
+	for (uint32_t fd = 0; fd < n; fd++) {
+		if (!(set[fd / 64] >> (fd % 64) & 1))
+			continue;
+		text_printf(t, "%s%u", first ? "" : " ", fd);
+		first = false;
+	}
+	text_puts(t, "]");
+	return true;
+}
+
+static void show_fds(struct shown *s, int i)
+{
+	if (!put_fds(s, &s->text, i))
+		format_addr(&s->text, s->c->args[i]);
+}
+
+static void show_select_mask(struct shown *s, int i)
+{
+	uint64_t v[2], set;
+	if (!format_in(s, i, v, sizeof v))
+		return;
+	text_puts(&s->text, "{sigmask=");
+	if (format_fetch(s, v[0], &set, sizeof set))
+		format_sigset(&s->text, set);
+	else
+		format_addr(&s->text, v[0]);
+	text_printf(&s->text, ", sigsetsize=%" PRIu64 "}", v[1]);
+}
+
+/* Behind the result: which descriptors are ready, and what is left of the time. */
+static void select_result(struct shown *s)
+{
+	static const char *const names[] = {"in ", "out ", "except "};
+	struct text *t = &s->extra;
+	bool first = true;
+	int64_t left[2];
+	if (s->failed || s->rval < 0)
+		return;
+	if (!s->rval) {
+		text_puts(t, " (Timeout)");
+		return;
+	}
+	for (int i = 1; i <= 3; i++) {
+		uint64_t set[16] = {0}, any = 0;
+		uint32_t n = MIN((uint32_t)s->c->args[0], (uint32_t)sizeof set * 8);
+		if (!n || !format_fetch(s, s->c->args[i], set, (n + 63) / 64 * 8))
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(set); k++)
+			any |= set[k];
+		if (!any)
+			continue;
+		text_puts(t, first ? " (" : ", ");
+		text_puts(t, names[i - 1]);
+		put_fds(s, t, i);
+		first = false;
+	}
+	if (format_fetch(s, s->c->args[4], left, sizeof left)) {
+		text_puts(t, first ? " (left " : ", left ");
+		format_timespec(t, left, s->c->nr == SYS_select ? "tv_usec" : "tv_nsec");
+		first = false;
+	}
 	if (!first)
-		text_puts(&s->extra, "])");
+		text_puts(t, ")");
+}
+
+void format_extra(struct shown *s)
+{
+	if (s->c->nr == SYS_select || s->c->nr == SYS_pselect6)
+		select_result(s);
 }
 
 static void epoll_event(struct text *t, const struct epoll_event *e)
@@ -424,7 +413,7 @@ static void show_epoll_events(struct shown *s, int i)
 	for (int64_t k = 0; k < s->rval; k++) {
 		if (k)
 			text_puts(t, ", ");
-		if (k == MAX_ITEMS || !format_fetch(s, s->c->args[i] + (uint64_t)k * sizeof e, &e, sizeof e)) {
+		if (k == FORMAT_ITEMS || !format_fetch(s, s->c->args[i] + (uint64_t)k * sizeof e, &e, sizeof e)) {
 			text_puts(t, "...");
 			break;
 		}
@@ -445,25 +434,6 @@ static void show_pair(struct shown *s, int i)
 	text_puts(&s->text, ", ");
 	format_fd(s, fds[1]);
 	text_puts(&s->text, "]");
-}
-
-static void show_wstatus(struct shown *s, int i)
-{
-	int w;
-	struct text *t = &s->text;
-	if (s->failed || s->rval <= 0 || !format_fetch(s, s->c->args[i], &w, sizeof w)) {
-		format_addr(t, s->c->args[i]);
-		return;
-	}
-	if (WIFEXITED(w))
-		text_printf(t, "[{WIFEXITED(s) && WEXITSTATUS(s) == %d}]", WEXITSTATUS(w));
-	else if (w == 0xffff)
-		text_puts(t, "[{WIFCONTINUED(s)}]");
-	else {
-		text_puts(t, WIFSTOPPED(w) ? "[{WIFSTOPPED(s) && WSTOPSIG(s) == " : "[{WIFSIGNALED(s) && WTERMSIG(s) == ");
-		text_signal(t, WIFSTOPPED(w) ? WSTOPSIG(w) : WTERMSIG(w));
-		text_puts(t, WIFSIGNALED(w) && WCOREDUMP(w) ? " && WCOREDUMP(s)}]" : "}]");
-	}
 }
 
 static void rlimit_value(struct text *t, uint64_t v)
@@ -502,14 +472,80 @@ static void show_uname(struct shown *s, int i)
 	text_quote(&s->text, u.sysname, strnlen(u.sysname, sizeof u.sysname), s->opt->hex, false);
 	text_puts(&s->text, ", nodename=");
 	text_quote(&s->text, u.nodename, strnlen(u.nodename, sizeof u.nodename), s->opt->hex, false);
-	text_puts(&s->text, ", ...}");
+	if (!s->opt->verbose) {
+		text_puts(&s->text, ", ...}");
+		return;
+	}
+	const struct {
+		const char *name, *value;
+	} more[] = {{"release", u.release}, {"version", u.version}, {"machine", u.machine}, {"domainname", u.domainname}};
+	for (size_t k = 0; k < ARRAY_SIZE(more); k++) {
+		text_printf(&s->text, ", %s=", more[k].name);
+		format_quoted(s, more[k].value, sizeof u.release);
+	}
+	text_puts(&s->text, "}");
+}
+
+static void show_statfs(struct shown *s, int i)
+{
+	static const struct value_name types[] = {
+	    {0xef53, "EXT2_SUPER_MAGIC"},     {0x01021994, "TMPFS_MAGIC"},    {0x9fa0, "PROC_SUPER_MAGIC"},
+	    {0x62656572, "SYSFS_MAGIC"},      {0x794c7630, "OVERLAYFS_SUPER_MAGIC"}, {0x1cd1, "DEVPTS_SUPER_MAGIC"},
+	    {0x58465342, "XFS_SUPER_MAGIC"},  {0x9123683e, "BTRFS_SUPER_MAGIC"}, {0x858458f6, "RAMFS_MAGIC"}, {0, NULL}};
+	static const struct value_name flags[] = {
+	    {0x20, "ST_VALID"}, {1, "ST_RDONLY"},  {2, "ST_NOSUID"},   {4, "ST_NODEV"},      {8, "ST_NOEXEC"},
+	    {16, "ST_SYNCHRONOUS"}, {64, "ST_MANDLOCK"}, {1024, "ST_NOATIME"}, {2048, "ST_NODIRATIME"}, {4096, "ST_RELATIME"}, {0, NULL}};
+	struct statfs f;
+	struct text *t = &s->text;
+	if (!format_out(s, i, &f, sizeof f))
+		return;
+	text_puts(t, "{f_type=");
+	text_value(t, types, (uint64_t)f.f_type, "???");
+	text_printf(t, ", f_bsize=%ld, f_blocks=%" PRIu64 ", f_bfree=%" PRIu64 ", f_bavail=%" PRIu64, (long)f.f_bsize,
+		    (uint64_t)f.f_blocks, (uint64_t)f.f_bfree, (uint64_t)f.f_bavail);
+	text_printf(t, ", f_files=%" PRIu64 ", f_ffree=%" PRIu64 ", f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=",
+		    (uint64_t)f.f_files, (uint64_t)f.f_ffree, (unsigned)f.f_fsid.__val[0], (unsigned)f.f_fsid.__val[1],
+		    (long)f.f_namelen, (long)f.f_frsize);
+	text_flags(t, flags, (uint64_t)f.f_flags, "ST_???");
+	text_puts(t, "}");
+}
+
+static void show_sysinfo(struct shown *s, int i)
+{
+	struct sysinfo v;
+	if (!format_out(s, i, &v, sizeof v))
+		return;
+	text_printf(&s->text, "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, ",
+		    v.uptime, v.loads[0], v.loads[1], v.loads[2], v.totalram, v.freeram, v.sharedram, v.bufferram);
+	text_printf(&s->text, "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}", v.totalswap,
+		    v.freeswap, v.procs, v.totalhigh, v.freehigh, v.mem_unit);
+}
+
+static void show_node_mode(struct shown *s, int i)
+{
+	uint32_t mode = (uint32_t)s->c->args[i];
+	if (mode & S_IFMT)
+		format_mode(&s->text, mode);
+	else
+		text_printf(&s->text, "%#03o", mode);
+}
+
+static void show_dev(struct shown *s, int i)
+{
+	format_dev(&s->text, (uint32_t)s->c->args[i]);
+}
+
+/* pipe2(2) and dup3(2): of open(2)'s flags those without an access mode. */
+static void show_some_oflags(struct shown *s, int i)
+{
+	text_flags(&s->text, names_open, (uint32_t)s->c->args[i], "O_???");
 }
 
 static void show_timespec_out(struct shown *s, int i)
 {
 	int64_t ts[2];
 	if (!s->failed && format_fetch(s, s->c->args[i], ts, sizeof ts))
-		format_timespec(&s->text, ts, s->c->nr == SYS_gettimeofday ? "tv_usec" : "tv_nsec");
+		format_timespec(&s->text, ts, "tv_nsec");
 	else
 		format_addr(&s->text, s->c->args[i]);
 }
@@ -526,7 +562,12 @@ static void show_remaining(struct shown *s, int i)
 
 static void show_entries(struct shown *s, int i)
 {
-	format_addr(&s->text, s->c->args[i]);
+	static const struct value_name types[] = {{0, "DT_UNKNOWN"}, {1, "DT_FIFO"}, {2, "DT_CHR"},   {4, "DT_DIR"}, {6, "DT_BLK"},
+						  {8, "DT_REG"},     {10, "DT_LNK"}, {12, "DT_SOCK"}, {14, "DT_WHT"}, {0, NULL}};
+	struct text *t = &s->text;
+	bool all = s->opt->verbose, wide = s->c->nr == SYS_getdents64;
+	if (!all || s->failed)
+		format_addr(t, s->c->args[i]);
 	if (s->failed || s->rval < 0)
 		return;
 	/* d_reclen is at the same place in both forms. */
@@ -534,14 +575,38 @@ static void show_entries(struct shown *s, int i)
 	AUTO_FREE char *buf = s->rval <= (1 << 20) ? malloc((size_t)s->rval + 1) : NULL;
 	if (!buf || (s->rval && !format_fetch(s, s->c->args[i], buf, (size_t)s->rval)))
 		return;
-	for (size_t at = 0; at + 18 < (size_t)s->rval; n++) {
+	if (all)
+		text_puts(t, "[");
+	for (size_t at = 0; at + 19 < (size_t)s->rval; n++) {
+		uint64_t head[2];
 		uint16_t len;
+		memcpy(head, buf + at, sizeof head);
 		memcpy(&len, buf + at + 16, sizeof len);
-		if (len < 19)
+		if (len < 20 || len > (size_t)s->rval - at)
 			break;
+		if (all) {
+			unsigned char type = (unsigned char)(wide ? buf[at + 18] : buf[at + len - 1]);
+			size_t name = at + (wide ? 19 : 18);
+			text_printf(t, "%s{d_ino=%" PRIu64 ", d_off=%" PRId64 ", d_reclen=%u, ", n ? ", " : "", head[0],
+				    (int64_t)head[1], len);
+			if (!wide)
+				text_puts(t, "d_name=");
+			if (!wide)
+				format_quoted(s, buf + name, at + len - name);
+			text_puts(t, wide ? "d_type=" : ", d_type=");
+			text_value(t, types, type, "DT_???");
+			if (wide)
+				text_puts(t, ", d_name=");
+			if (wide)
+				format_quoted(s, buf + name, at + len - name);
+			text_puts(t, "}");
+		}
 		at += len;
 	}
-	text_printf(&s->text, " /* %u entr%s */", n, n == 1 ? "y" : "ies");
+	if (all)
+		text_puts(t, "]");
+	else
+		text_printf(t, " /* %u entr%s */", n, n == 1 ? "y" : "ies");
 }
 
 static void show_hex_out(struct shown *s, int i)
@@ -578,122 +643,45 @@ static void show_address(struct shown *s, int i)
 	text_printf(&s->text, "%#" PRIx64, s->c->args[i]);
 }
 
-static void show_fcntl_arg(struct shown *s, int i)
-{
-	uint32_t v = (uint32_t)s->c->args[i];
-	static const struct value_name fd_flags[] = {{FD_CLOEXEC, "FD_CLOEXEC"}, {0, NULL}};
-	static const struct value_name types[] = {
-	    {F_RDLCK, "F_RDLCK"}, {F_WRLCK, "F_WRLCK"}, {F_UNLCK, "F_UNLCK"}, {0, NULL}};
-	static const struct value_name whences[] = {
-	    {SEEK_SET, "SEEK_SET"}, {SEEK_CUR, "SEEK_CUR"}, {SEEK_END, "SEEK_END"}, {0, NULL}};
-	struct flock fl;
-	switch ((uint32_t)s->c->args[1]) {
-	case F_SETFD:
-		text_flags(&s->text, fd_flags, v, "FD_???");
-		break;
-	case F_SETFL:
-		format_open_flags(&s->text, v);
-		break;
-	case F_DUPFD:
-	case F_DUPFD_CLOEXEC:
-	case F_SETPIPE_SZ:
-		text_printf(&s->text, "%d", (int)v);
-		break;
-	case F_SETLK:
-	case F_SETLKW:
-	case F_GETLK:
-		if (!format_fetch(s, s->c->args[i], &fl, sizeof fl)) {
-			format_addr(&s->text, s->c->args[i]);
-			break;
-		}
-		text_puts(&s->text, "{l_type=");
-		text_value(&s->text, types, (uint16_t)fl.l_type, "F_???");
-		text_puts(&s->text, ", l_whence=");
-		text_value(&s->text, whences, (uint16_t)fl.l_whence, "SEEK_???");
-		text_printf(&s->text, ", l_start=%" PRId64 ", l_len=%" PRId64 "}", (int64_t)fl.l_start, (int64_t)fl.l_len);
-		break;
-	default:
-		text_printf(&s->text, "%#" PRIx64, s->c->args[i]);
-	}
-}
-
-static void show_ioctl(struct shown *s, int i)
-{
-	static const struct value_name names[] = {
-	    {TCGETS, "TCGETS"},       {TCSETS, "TCSETS"},       {TCSETSW, "TCSETSW"},       {TCSETSF, "TCSETSF"},
-	    {TIOCGPGRP, "TIOCGPGRP"}, {TIOCSPGRP, "TIOCSPGRP"}, {TIOCGWINSZ, "TIOCGWINSZ"}, {TIOCSWINSZ, "TIOCSWINSZ"},
-	    {FIONREAD, "FIONREAD"},   {FIONBIO, "FIONBIO"},     {FIOCLEX, "FIOCLEX"},       {FIONCLEX, "FIONCLEX"},
-	    {TIOCNOTTY, "TIOCNOTTY"}, {TIOCSCTTY, "TIOCSCTTY"}, {TIOCGSID, "TIOCGSID"},     {0, NULL}};
-	for (const struct value_name *n = names; n->name; n++)
-		if (n->value == (uint32_t)s->c->args[i]) {
-			text_puts(&s->text, n->name);
-			return;
-		}
-	text_printf(&s->text, "%#x", (uint32_t)s->c->args[i]);
-}
-
-static void show_futex_op(struct shown *s, int i)
-{
-	static const struct value_name names[] = {{0, "FUTEX_WAIT"},
-						  {1, "FUTEX_WAKE"},
-						  {3, "FUTEX_REQUEUE"},
-						  {4, "FUTEX_CMP_REQUEUE"},
-						  {5, "FUTEX_WAKE_OP"},
-						  {6, "FUTEX_LOCK_PI"},
-						  {7, "FUTEX_UNLOCK_PI"},
-						  {8, "FUTEX_TRYLOCK_PI"},
-						  {9, "FUTEX_WAIT_BITSET"},
-						  {10, "FUTEX_WAKE_BITSET"},
-						  {0, NULL}};
-	uint32_t v = (uint32_t)s->c->args[i];
-	text_value(&s->text, names, v & 0x7f & ~0U, "FUTEX_???");
-	text_printf(&s->text, "%s%s", v & 128 ? "_PRIVATE" : "", v & 256 ? "|FUTEX_CLOCK_REALTIME" : "");
-}
-
-#define IN(call, arg, fn)                        \
-	{                                        \
-		call, arg, false, fn, NULL, NULL \
-	}
-#define OUT(call, arg, fn)                      \
-	{                                       \
-		call, arg, true, fn, NULL, NULL \
-	}
 const struct decoder struct_decoders[] = {
+    OUT("statfs", 1, show_statfs),
+    OUT("fstatfs", 1, show_statfs),
+    OUT("sysinfo", 0, show_sysinfo),
+    IN("mknod", 1, show_node_mode),
+    IN("mknodat", 2, show_node_mode),
+    IN("mknod", 2, show_dev),
+    IN("mknodat", 3, show_dev),
+    IN("pipe2", 1, show_some_oflags),
+    IN("dup3", 2, show_some_oflags),
+    IN("pwritev2", 1, show_iovec),
+    OUT("preadv2", 1, show_iovec),
+    IN("vmsplice", 1, show_iovec),
+    OUT("process_vm_readv", 1, show_iovec),
+    IN("process_vm_writev", 1, show_iovec),
+    IN("process_vm_readv", 3, show_remote_iovec),
+    IN("process_vm_writev", 3, show_remote_iovec),
+    IN("select", 1, show_fds),
+    IN("select", 2, show_fds),
+    IN("select", 3, show_fds),
+    IN("pselect6", 1, show_fds),
+    IN("pselect6", 2, show_fds),
+    IN("pselect6", 3, show_fds),
+    IN("pselect6", 5, show_select_mask),
+    OUT("epoll_pwait2", 1, show_epoll_events),
+    OUT("sched_rr_get_interval", 1, show_timespec_out),
     OUT("stat", 1, show_stat),
     OUT("lstat", 1, show_stat),
     OUT("fstat", 1, show_stat),
     OUT("newfstatat", 2, show_stat),
+    IN("statx", 2, show_statx_flags),
     OUT("statx", 4, show_statx),
-    IN("socket", 1, show_socktype),
-    IN("socket", 2, show_protocol),
-    IN("socketpair", 1, show_socktype),
-    IN("socketpair", 2, show_protocol),
     OUT("socketpair", 3, show_pair),
     OUT("pipe", 0, show_pair),
     OUT("pipe2", 0, show_pair),
-    OUT("accept", 2, show_socklen),
-    OUT("accept4", 2, show_socklen),
-    OUT("getsockname", 2, show_socklen),
-    OUT("getpeername", 2, show_socklen),
-    OUT("recvfrom", 5, show_socklen),
-    IN("setsockopt", 2, show_sockopt),
-    IN("getsockopt", 2, show_sockopt),
-    IN("setsockopt", 3, show_int_at),
-    OUT("getsockopt", 3, show_int_at),
-    OUT("getsockopt", 4, show_socklen),
     IN("writev", 1, show_iovec),
     IN("pwritev", 1, show_iovec),
     OUT("readv", 1, show_iovec),
     OUT("preadv", 1, show_iovec),
-    IN("rt_sigprocmask", 1, show_sigset),
-    OUT("rt_sigprocmask", 2, show_sigset),
-    OUT("rt_sigpending", 0, show_sigset),
-    IN("rt_sigsuspend", 0, show_sigset),
-    IN("rt_sigtimedwait", 0, show_sigset),
-    IN("signalfd4", 1, show_sigset),
-    IN("ppoll", 3, show_sigset),
-    IN("rt_sigaction", 1, show_sigaction),
-    OUT("rt_sigaction", 2, show_sigaction),
     IN("poll", 0, show_pollfds),
     OUT("poll", 2, show_timeout),
     IN("ppoll", 0, show_pollfds),
@@ -701,7 +689,6 @@ const struct decoder struct_decoders[] = {
     IN("epoll_ctl", 3, show_epoll_events),
     OUT("epoll_wait", 1, show_epoll_events),
     OUT("epoll_pwait", 1, show_epoll_events),
-    OUT("wait4", 1, show_wstatus),
     IN("setrlimit", 1, show_rlimit),
     OUT("getrlimit", 1, show_rlimit),
     IN("prlimit64", 2, show_rlimit),
@@ -709,7 +696,6 @@ const struct decoder struct_decoders[] = {
     OUT("uname", 0, show_uname),
     OUT("clock_gettime", 1, show_timespec_out),
     OUT("clock_getres", 1, show_timespec_out),
-    OUT("gettimeofday", 0, show_timespec_out),
     OUT("nanosleep", 1, show_remaining),
     OUT("clock_nanosleep", 3, show_remaining),
     OUT("getdents64", 1, show_entries),
@@ -719,48 +705,6 @@ const struct decoder struct_decoders[] = {
     OUT("readlink", 1, show_name_out),
     OUT("readlinkat", 2, show_name_out),
     IN("mmap", 5, show_address),
-    IN("fcntl", 2, show_fcntl_arg),
-    IN("ioctl", 1, show_ioctl),
-    IN("futex", 1, show_futex_op),
 };
 const size_t n_struct_decoders = ARRAY_SIZE(struct_decoders);
 
-void format_siginfo(struct text *t, const void *siginfo)
-{
-	static const struct value_name chld[] = {{CLD_EXITED, "CLD_EXITED"},
-						 {CLD_KILLED, "CLD_KILLED"},
-						 {CLD_DUMPED, "CLD_DUMPED"},
-						 {CLD_TRAPPED, "CLD_TRAPPED"},
-						 {CLD_STOPPED, "CLD_STOPPED"},
-						 {CLD_CONTINUED, "CLD_CONTINUED"},
-						 {0, NULL}};
-	static const struct value_name segv[] = {{SEGV_MAPERR, "SEGV_MAPERR"}, {SEGV_ACCERR, "SEGV_ACCERR"}, {0, NULL}};
-	static const struct value_name any[] = {{(uint32_t)SI_USER, "SI_USER"},   {SI_KERNEL, "SI_KERNEL"},
-						{(uint32_t)SI_QUEUE, "SI_QUEUE"}, {(uint32_t)SI_TIMER, "SI_TIMER"},
-						{(uint32_t)SI_TKILL, "SI_TKILL"}, {0, NULL}};
-	const siginfo_t *si = siginfo;
-	text_puts(t, "{si_signo=");
-	text_signal(t, si->si_signo);
-	text_puts(t, ", si_code=");
-	text_value(t,
-		   si->si_code <= 0 || si->si_code == SI_KERNEL ? any
-		   : si->si_signo == SIGCHLD                    ? chld
-		   : si->si_signo == SIGSEGV                    ? segv
-								: any,
-		   (uint32_t)si->si_code, "???");
-	if (si->si_signo == SIGCHLD && si->si_code > 0) {
-		text_printf(t, ", si_pid=%d, si_uid=%u, si_status=", si->si_pid, si->si_uid);
-		if (si->si_code == CLD_EXITED)
-			text_printf(t, "%d", si->si_status);
-		else
-			text_signal(t, si->si_status);
-		text_printf(t, ", si_utime=%ld, si_stime=%ld", (long)si->si_utime, (long)si->si_stime);
-	} else if (si->si_code == SI_USER || si->si_code == SI_TKILL || si->si_code == SI_QUEUE) {
-		text_printf(t, ", si_pid=%d, si_uid=%u", si->si_pid, si->si_uid);
-	} else if (si->si_code > 0 &&
-		   (si->si_signo == SIGSEGV || si->si_signo == SIGBUS || si->si_signo == SIGFPE || si->si_signo == SIGILL)) {
-		text_puts(t, ", si_addr=");
-		format_addr(t, (uint64_t)(uintptr_t)si->si_addr);
-	}
-	text_puts(t, "}");
-}

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -97,7 +98,9 @@ void text_errno(struct text *t, int err)
 void text_signal(struct text *t, int sig)
 {
 	const char *name = sig > 0 && sig < 32 ? sigabbrev_np(sig) : NULL;
-	if (name)
+	if (sig == SIGIO)
+		text_puts(t, "SIGIO");
+	else if (name)
 		text_printf(t, "SIG%s", name);
 	else if (sig == 32)
 		text_puts(t, "SIGRTMIN");

@@ -34,6 +34,7 @@ struct trace_inject {
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
+	bool reports;  /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */
 	trace_set wanted;
 	struct trace_inject injects[TRACE_INJECTS];
@@ -57,6 +58,27 @@ void trace_expression(struct trace_options *t, const char *expr);
 void trace_start(const struct trace_options *opt);
 /* By the worker that has a call execve of the command's first process: returns when the process is traced. */
 void trace_command(pid_t tid, const uint64_t args[6]);
+/* Refused calls are of interest, too: the filter has to ask for them. */
+bool trace_wants_refused(const struct trace_options *opt);
+
+/*
+ * report.c: by the worker that answers a call, around its handler, if trace_reports. trace_blocks(): the handler may take long. foreign:
+ * another architecture's call.
+ */
+struct call;
+enum trace_verdict {
+	TRACE_GO_ON,
+	TRACE_INJECT, /* trace_inject_result() is the answer, in place of the handler's */
+	TRACE_AGAIN,  /* the tracer has taken over: the answer is -ERESTARTNOINTR, and the call comes again */
+};
+extern bool trace_reports;
+enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign);
+int64_t trace_inject_result(void);
+void trace_blocks(const struct call *c);
+/* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
+bool trace_continues(const struct call *c);
+void trace_leave(int64_t r);
+
 /* All tracees are gone: waits until the last line is written. */
 void trace_finish(void);
 /* The tracer's thread, or 0: what /proc/PID/status calls TracerPid of a process that no other process traces. */

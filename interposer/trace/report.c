@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.c - the workers' half of a trace: a call that our kernel answers is shown by the worker that answers it, which knows arguments and result,
+ * so the process doesn't stop for it. What a worker can't see the end of, because the host runs it, is handed over to the tracer: the process stops
+ * at each call from there on, makes this one again, and goes on without stops after it.
+ */
+#include "interposer/trace/tracee.h"
+
+#include "base/log.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+bool trace_reports;
+static __thread struct {
+	struct shown shown;
+	struct line_of who;
+	int64_t entered_ns;
+	const struct trace_inject *injected;
+	bool active;
+} mine;
+
+#define FLUSH_MS 20
+
+static bool dirty; /* the file lacks lines: flusher() was told */
+static pthread_cond_t got_dirty = PTHREAD_COND_INITIALIZER;
+
+static void *flusher(void *arg)
+{
+	static const struct timespec soon = {0, FLUSH_MS * 1000000L};
+	pthread_mutex_lock(&trace_mu);
+	for (;;) {
+		while (!dirty)
+			pthread_cond_wait(&got_dirty, &trace_mu);
+		pthread_mutex_unlock(&trace_mu);
+		nanosleep(&soon, NULL);
+		pthread_mutex_lock(&trace_mu);
+		dirty = false;
+		output_flush();
+	}
+	return NULL;
+}
+
+void trace_shown(void)
+{
+	if (trace_opt->fd < 0) {
+		output_flush();
+	} else if (!dirty) {
+		dirty = true;
+		pthread_cond_signal(&got_dirty);
+	}
+}
+
+void report_start(void)
+{
+	pthread_t thread;
+	trace_reports = trace_opt->reports;
+	int err = trace_opt->fd >= 0 ? pthread_create(&thread, NULL, flusher, NULL) : 0;
+	if (err)
+		die("can't start a thread: %s", strerror(err));
+	if (trace_opt->fd >= 0)
+		pthread_detach(thread);
+}
+
+enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
+{
+	mine.active = false;
+	mine.injected = NULL;
+	if (foreign ? trace_opt->filtered : !trace_wants(c->nr))
+		return TRACE_GO_ON;
+	pthread_mutex_lock(&trace_mu);
+	struct tracee *t = tracee_find(c->pid);
+	bool show = trace_started;
+	if (t && (t->each || t->inside))
+		show = false;
+	if (t && show && t->exec != EXEC_NONE) {
+		if (tracee_in_stub(t, ip))
+			show = false;
+		else
+			t->exec = EXEC_NONE;
+	}
+	/* Its end is another image's check-in. */
+	bool hand_over = show && c->nr == SYS_execve && !foreign;
+	if (show && !hand_over && t && trace_opt->n_injects && !foreign)
+		mine.injected = trace_injected(t, c->nr);
+	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several(), .injected = mine.injected};
+	pthread_mutex_unlock(&trace_mu);
+	if (!show)
+		return TRACE_GO_ON;
+	if (hand_over && trace_take_over(c->pid))
+		return TRACE_AGAIN;
+	pid_t tgid;
+	c->ops->guest_pids(c, &tgid, &mine.who.shown_as);
+	mine.shown.opt = trace_opt;
+	mine.shown.c = c;
+	mine.shown.foreign = foreign;
+	mine.entered_ns = trace_opt->spent || trace_opt->summary || trace_opt->json ? trace_now_ns() : 0;
+	if (trace_opt->lines || trace_opt->n_paths)
+		format_entry(&mine.shown);
+	mine.active = trace_path_wanted(&mine.shown);
+	return mine.injected ? TRACE_INJECT : TRACE_GO_ON;
+}
+
+int64_t trace_inject_result(void)
+{
+	return mine.injected->result;
+}
+
+void trace_blocks(const struct call *c)
+{
+	if (!mine.active || mine.shown.c != c || mine.who.begun)
+		return;
+	pthread_mutex_lock(&trace_mu);
+	output_entry(&mine.who, &mine.shown);
+	mine.who.begun = true;
+	trace_shown();
+	pthread_mutex_unlock(&trace_mu);
+}
+
+bool trace_continues(const struct call *c)
+{
+	if (!mine.active || !trace_take_over(c->pid))
+		return false;
+	mine.active = false;
+	return true;
+}
+
+void trace_leave(int64_t r)
+{
+	if (!mine.active)
+		return;
+	mine.active = false;
+	mine.shown.rval = r;
+	mine.shown.failed = r < 0 && r >= -4095;
+	if (mine.entered_ns)
+		mine.who.spent_ns = trace_now_ns() - mine.entered_ns;
+	if (trace_opt->lines)
+		format_exit(&mine.shown);
+	pthread_mutex_lock(&trace_mu);
+	output_exit(&mine.who, &mine.shown);
+	trace_shown();
+	pthread_mutex_unlock(&trace_mu);
+}

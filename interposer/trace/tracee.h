@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tracee.h - the processes that are traced: what the tracer's thread (observe.c) and the workers (report.c) know of them.
+ *
+ * Everything here, and the output (output.h), is guarded by trace_mu. Order of locks: nothing is taken while it's held but what the host
+ * operations of a call take themselves.
+ */
+#ifndef INTERPOSER_TRACE_TRACEE_H
+#define INTERPOSER_TRACE_TRACEE_H
+
+#include "interposer/live.h"
+#include "interposer/trace/output.h"
+
+enum exec_state {
+	EXEC_NONE,
+	EXEC_DONE,    /* the host has executed the stub; its entry is at the next exit */
+	EXEC_CHECKIN, /* the stub runs and has not checked in */
+	EXEC_LOADING, /* it maps the program */
+};
+
+struct tracee {
+	pid_t tid;
+	struct tracee *next;
+	struct live live; /* its call is the one that is shown */
+	struct shown shown;
+	bool each;                        /* stops at each call: the tracer shows what it does, workers don't */
+	bool begun;                       /* output_entry() was called */
+	bool inside, shows, checking_in; /* between entry and exit; of a call that is shown; of the stub's check-in */
+	enum exec_state exec;
+	uint64_t stub_ip;
+	int64_t entered_ns;
+	const struct trace_inject *injected;
+	unsigned inject_counts[TRACE_INJECTS];
+};
+
+extern pthread_mutex_t trace_mu;
+extern const struct trace_options *trace_opt; /* constant once the first call is made */
+extern bool trace_started; /* the command's own execve has succeeded: what init tries before that along PATH isn't shown */
+
+struct tracee *tracee_find(pid_t tid);
+/* Makes one when there is none. */
+struct tracee *tracee_get(pid_t tid);
+void tracee_drop(struct tracee *t);
+/* An exec by a thread that isn't the leader takes the leader's number. */
+void tracee_renumber(struct tracee *t, pid_t tid);
+struct line_of tracee_line(struct tracee *t);
+bool tracee_several(void);
+
+/* Is the address in the loader stub that the process runs? */
+bool tracee_in_stub(const struct tracee *t, uint64_t ip);
+/* -P: does the call name one of the paths? */
+bool trace_path_wanted(const struct shown *s);
+/* What is to be put in the place of t's call nr, counted; or NULL. */
+const struct trace_inject *trace_injected(struct tracee *t, int nr);
+bool trace_wants(int nr);
+int64_t trace_now_ns(void);
+
+/* report.c: lines were added. At once on standard error, where the program's own output should keep its place among them; soon in a file. */
+void report_start(void);
+void trace_shown(void);
+
+/* observe.c, by any thread, without trace_mu: the thread tid is to stop when its call returns, and at each call from then on. False: it can't be. */
+bool trace_take_over(pid_t tid);
+
+#endif
