@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "interposer/fdpass.h"
 #include "interposer/supervisor.h"
+#include "interposer/trace/stacks.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static int wake_fd = -1;
 union request {
 	struct control_head head;
 	struct control_exec exec;
+	struct control_stacks stacks;
 };
 
 int control_init(void)
@@ -87,22 +89,69 @@ static void dump_line(void *arg, const char *text)
 		o->at += (off_t)n + 1;
 }
 
-/* A file of a fixed size, in memory: writing to it can't block, nor take space that wasn't offered. */
+/* Size of what is to be a file of a fixed size, in memory: writing to it can't block, nor take space that wasn't offered. Else -EINVAL. */
+static off_t fixed_size(int fd)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals < 0 || (seals & (F_SEAL_GROW | F_SEAL_WRITE)) != F_SEAL_GROW || fstat(fd, &st) ? -EINVAL : st.st_size;
+}
+
 static void handle_dump(struct peer *p, const union request *q, int fds[FDPASS_MAX])
 {
 	struct control_reply r = {0};
-	struct dump_out o = {.fd = fds[0]};
-	struct stat st;
-	int seals = fcntl(fds[0], F_GET_SEALS);
+	struct dump_out o = {.fd = fds[0], .max = fixed_size(fds[0])};
 
-	if (seals < 0 || (seals & (F_SEAL_GROW | F_SEAL_WRITE)) != F_SEAL_GROW || fstat(fds[0], &st)) {
+	if (o.max < 0) {
 		r.error = -EINVAL;
 	} else {
-		o.max = st.st_size;
 		dump_state(dump_line, &o);
 		r.size = (uint32_t)o.at;
 	}
 	reply(p->sock, &r);
+}
+
+/* Answered by a thread of its own, which has the connection. */
+struct stacks_peer {
+	int sock, fd;
+};
+
+static void stacks_done(void *arg, ssize_t len)
+{
+	struct stacks_peer *s = arg;
+	struct control_reply r = {.error = len < 0 ? (int32_t)len : 0, .size = len < 0 ? 0 : (uint32_t)len};
+
+	if (len == -ESRCH)
+		snprintf(r.text, sizeof(r.text), "no such process inside");
+	else if (len == -EBUSY)
+		snprintf(r.text, sizeof(r.text), "the sandbox is being traced");
+	reply(s->sock, &r);
+	close(s->sock);
+	close(s->fd);
+	free(s);
+}
+
+static void handle_stacks(struct peer *p, const union request *q, int fds[FDPASS_MAX])
+{
+	struct control_reply r = {0};
+	struct stacks_peer *s = malloc(sizeof(*s));
+	off_t max = fixed_size(fds[0]);
+
+	if (!s || max < 0) {
+		free(s);
+		r.error = s ? -EINVAL : -ENOMEM;
+		reply(p->sock, &r);
+		return;
+	}
+	*s = (struct stacks_peer){p->sock, fds[0]};
+	r.error = stacks_start(s->fd, (size_t)max, q->stacks.pid, q->stacks.json, stacks_done, s);
+	if (r.error) {
+		free(s);
+		reply(p->sock, &r);
+		return;
+	}
+	p->sock = fds[0] = -1;
 }
 
 static const struct control_handler {
@@ -110,11 +159,12 @@ static const struct control_handler {
 	uint16_t version;
 	int n_fds;
 	size_t size;
-	/* Keeps the connection by setting p->join; descriptors that it keeps become -1. */
+	/* Keeps the connection by setting p->join, or p->sock to -1; descriptors that it keeps become -1. */
 	void (*run)(struct peer *p, const union request *q, int fds[FDPASS_MAX]);
 } handlers[] = {
     {CONTROL_EXEC, CONTROL_EXEC_VERSION, 4, sizeof(struct control_exec), handle_exec},
     {CONTROL_DUMP, CONTROL_DUMP_VERSION, 1, sizeof(struct control_head), handle_dump},
+    {CONTROL_STACKS, CONTROL_STACKS_VERSION, 1, sizeof(struct control_stacks), handle_stacks},
 };
 
 static const struct control_handler *find(uint16_t kind)
@@ -148,7 +198,7 @@ static void take_request(struct peer *p)
 		h->run(p, &q, fds);
 	for (int i = 0; i < n; i++)
 		close_fd_(&fds[i]);
-	if (!p->join)
+	if (!p->join && p->sock >= 0)
 		close(take_fd(&p->sock));
 }
 

@@ -18,9 +18,11 @@
 enum control_kind {
 	CONTROL_EXEC = 1, /* struct control_exec; stdin, stdout, stderr, words (init.h). Then struct front_msg both ways */
 	CONTROL_DUMP,     /* struct control_head; a memfd for the text, whose length the reply tells */
+	CONTROL_STACKS,   /* struct control_stacks; the same */
 };
 #define CONTROL_EXEC_VERSION 1
 #define CONTROL_DUMP_VERSION 1
+#define CONTROL_STACKS_VERSION 1
 
 struct control_head {
 	uint16_t kind, version;
@@ -38,6 +40,12 @@ struct control_exec {
 	struct winsize size;  /* of the terminal */
 	struct termios modes; /* its, as the joiner's terminal has them */
 	char dir[PATH_MAX];   /* inside; NUL terminated */
+};
+
+struct control_stacks {
+	struct control_head head;
+	int32_t pid; /* as the sandbox numbers it; 0: all processes */
+	uint32_t json;
 };
 
 struct control_reply {

@@ -15,6 +15,7 @@
 #include "interposer/front.h"
 #include "interposer/init.h"
 #include "interposer/live.h"
+#include "interposer/trace/trace.h"
 #include "kernel/task.h"
 
 #include <dirent.h>
@@ -147,6 +148,10 @@ int join_new(int sock, const struct control_exec *q, const int fds[4], struct jo
 {
 	if (!memchr(q->dir, 0, sizeof(q->dir)) || ((q->flags & CONTROL_DIR) && q->dir[0] != '/'))
 		return -EPROTO;
+	if (trace_tracer()) {
+		snprintf(r->text, sizeof(r->text), "the sandbox is being traced");
+		return -EBUSY;
+	}
 	AUTO_FREE struct join *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;

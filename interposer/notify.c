@@ -214,6 +214,18 @@ static void unblock(struct live *l)
 	pthread_mutex_unlock(&blocked.mu);
 }
 
+int live_blocked_call(pid_t tid)
+{
+	int nr = -1;
+	pthread_mutex_lock(&blocked.mu);
+	for (const struct live *l = blocked.head; l; l = l->next) {
+		if (l->call.pid == tid)
+			nr = l->call.nr;
+	}
+	pthread_mutex_unlock(&blocked.mu);
+	return nr;
+}
+
 /* After a blocking call: back to work if there's a place, else parked. */
 static void rejoin(void)
 {
@@ -391,7 +403,9 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	enum trace_verdict v = TRACE_GO_ON;
 	if (unlikely(trace_reports))
 		v = trace_enter(c, req->data.instruction_pointer, is_foreign(&req->data));
-	int64_t r = likely(v == TRACE_GO_ON) ? answer(c, &req->data) : v == TRACE_AGAIN ? -ERESTARTNOINTR : trace_inject_result();
+	int64_t r = likely(v == TRACE_GO_ON) ? answer(c, &req->data)
+		    : v == TRACE_AGAIN       ? -ERESTARTNOINTR
+					     : trace_inject_result();
 	if (unlikely(trace_reports) && r == CALL_CONTINUE && trace_continues(c))
 		r = -ERESTARTNOINTR;
 	if (l->handed_over)

@@ -80,6 +80,12 @@ void print_visible(const char *s)
 		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
 }
 
+void print_lines(const char *s)
+{
+	for (; *s; s++)
+		putchar(((unsigned char)*s < 32 && *s != '\n') || *s == 127 ? '?' : *s);
+}
+
 static bool is_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "interposer/control.h"
-#include "interposer/fdpass.h"
 #include "interposer/registry.h"
 
 #include <dirent.h>
@@ -16,15 +15,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
-#define DUMP_MAX     (1U << 20)
-#define DUMP_WAIT_MS 10000
-#define CMDLINE_MAX  4096
+#define CMDLINE_MAX 4096
 
 struct process {
 	pid_t pid, parent, inner;
@@ -244,36 +239,12 @@ static void list_inside(const struct registered *s, bool json)
 	free(all.v);
 }
 
-/* The supervisor writes into a file of a size that we set: it can neither block nor fill anything. */
 static void dump(const struct registered *s)
 {
 	struct control_head q = {CONTROL_DUMP, CONTROL_DUMP_VERSION, sizeof(q)};
-	struct control_reply reply;
-	size_t len = sizeof(reply);
-	int fds[FDPASS_MAX];
+	AUTO_FREE char *text = running_ask(s, &q, "its state");
 
-	AUTO_CLOSE int fd = memfd_create("dump", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || ftruncate(fd, DUMP_MAX) || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK))
-		die("memfd_create: %m");
-	AUTO_CLOSE int sock = registry_connect(s);
-	int r = sock < 0 ? sock : fdpass_send(sock, &fd, 1, &q, sizeof(q), 0);
-	if (r)
-		die("can't reach the sandbox of process %d: %s", s->front, strerror(-r));
-	struct pollfd p = {.fd = sock, .events = POLLIN};
-	if (poll(&p, 1, DUMP_WAIT_MS) <= 0)
-		die("the sandbox of process %d doesn't answer: is it stopped?", s->front);
-	int n = fdpass_recv(sock, fds, &reply, &len, 0);
-	for (int i = 0; i < n; i++)
-		close(fds[i]);
-	if (n < 0 || len != sizeof(reply))
-		die("the sandbox of process %d has ended", s->front);
-	if (reply.error || reply.size > DUMP_MAX)
-		die("the sandbox of process %d can't tell its state: %s", s->front,
-		    strerror(reply.error < 0 && reply.error > -4096 ? -reply.error : EPROTO));
-	AUTO_FREE char *text = xcalloc(reply.size + 1, 1);
-	ssize_t got = pread(fd, text, reply.size, 0);
-	for (ssize_t i = 0; i < got; i++)
-		putchar((unsigned char)text[i] < 32 && text[i] != '\n' ? '?' : text[i]);
+	print_lines(text);
 }
 
 int cmd_ps(int argc, char **argv)

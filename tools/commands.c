@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"import", "sandbox import [--root DIR] NAME FILE", cmd_import},
     {"exec", "sandbox exec [OPTIONS] NAME|PID -- COMMAND [ARG...]", cmd_exec},
     {"ps", "sandbox ps [--json] [--dump] [NAME|PID]", cmd_ps},
+    {"stacks", "sandbox stacks [--json] NAME|PID", cmd_stacks},
     {"gc", "sandbox gc [PATH...]", cmd_gc},
 };
 

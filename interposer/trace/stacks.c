@@ -13,7 +13,6 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -95,15 +94,14 @@ struct target {
 	enum state state;
 	int sig; /* that it stopped for, passed on when it's let go */
 };
-struct answer {
-	int result;
-	sem_t ready;
-};
 struct request {
-	struct answer *answer; /* the asker's, until ready is posted */
-	struct text *out;
+	int fd;
+	size_t max;
 	pid_t guest;
 	bool json;
+	void (*done)(void *arg, ssize_t len);
+	void *arg;
+	struct text out;
 	struct target targets[THREADS_MAX];
 	unsigned n;
 };
@@ -185,18 +183,14 @@ static void let_go(struct target *t)
 	t->state = GONE;
 }
 
-/* The call that a thread is in, or NULL; works for one that hasn't stopped, too (proc_pid_syscall(5)). */
-static const char *call_of(pid_t tid)
+/* The call that a thread is in, or NULL. */
+static const char *call_of(const struct target *t)
 {
-	char path[64], text[256], *end;
-	snprintf(path, sizeof path, "%d/syscall", tid);
-	AUTO_CLOSE int fd = openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (n <= 0)
-		return NULL;
-	text[n] = '\0';
-	long nr = strtol(text, &end, 10);
-	const struct syscall_desc *d = end != text && nr >= 0 && nr < INT32_MAX ? syscall_desc((int)nr) : NULL;
+	struct user_regs_struct regs;
+	int nr = t->state != STOPPED ? live_blocked_call(t->tid) : -1;
+	if (t->state == STOPPED && !ptrace(PTRACE_GETREGS, t->tid, NULL, &regs))
+		nr = (int)regs.orig_rax;
+	const struct syscall_desc *d = nr >= 0 ? syscall_desc(nr) : NULL;
 	return d ? d->name : NULL;
 }
 
@@ -213,57 +207,58 @@ static void name_of(pid_t tid, char name[32])
 static void show(struct request *r, const struct target *t, bool first)
 {
 	char name[32];
-	const char *call = call_of(t->tid);
+	const char *call = call_of(t);
 	pid_t tgid = live_ops.guest_pid(NULL, t->tgid), tid = live_ops.guest_pid(NULL, t->tid);
 	name_of(t->tid, name);
 	if (r->json) {
-		text_printf(r->out, "%s{\"pid\": %d, \"tid\": %d, \"name\": ", first ? "" : ",\n ", tgid, tid);
-		text_json(r->out, name, strlen(name));
+		text_printf(&r->out, "%s{\"pid\": %d, \"tid\": %d, \"name\": ", first ? "" : ",\n ", tgid, tid);
+		text_json(&r->out, name, strlen(name));
 		if (call)
-			text_printf(r->out, ", \"call\": \"%s\"", call);
-		text_puts(r->out, ", \"stack\": ");
+			text_printf(&r->out, ", \"call\": \"%s\"", call);
+		text_puts(&r->out, ", \"stack\": ");
 		if (t->state == STOPPED)
-			stack_json(r->out, t->tid);
+			stack_json(&r->out, t->tid);
 		else
-			text_puts(r->out, "null");
-		text_puts(r->out, "}");
+			text_puts(&r->out, "null");
+		text_puts(&r->out, "}");
 		return;
 	}
-	text_printf(r->out, "%s%d", first ? "" : "\n", tgid);
+	text_printf(&r->out, "%s%d", first ? "" : "\n", tgid);
 	if (tid != tgid)
-		text_printf(r->out, " thread %d", tid);
-	text_puts(r->out, " (");
-	put_clean(r->out, name);
-	text_puts(r->out, ")");
+		text_printf(&r->out, " thread %d", tid);
+	text_puts(&r->out, " (");
+	put_clean(&r->out, name);
+	text_puts(&r->out, ")");
 	if (call)
-		text_printf(r->out, " in %s", call);
-	text_puts(r->out, t->state == STOPPED   ? "\n"
-			  : t->state == REFUSED ? ": traced by another process\n"
-						: ": not stopped\n");
+		text_printf(&r->out, " in %s", call);
+	text_puts(&r->out, t->state == STOPPED            ? "\n"
+			   : t->state == REFUSED && !call ? ": traced by another process\n"
+							  : ": not stopped\n");
 	if (t->state == STOPPED)
-		stack_lines(r->out, t->tid);
+		stack_lines(&r->out, t->tid);
 }
 
-static void *answer_request(void *arg)
+/* Looks at all that have stopped within STOP_MS, and lets them go. */
+static int look(struct request *r)
 {
-	AUTO_FREE struct request *r = arg;
 	int64_t until = now_ms() + STOP_MS;
-	remote_thread_init();
 	pid_t pid = r->guest ? remote_host_pid(r->guest) : 0;
+	if (trace_tracer())
+		return -EBUSY;
 	if (r->guest && (pid <= 0 || pid == the_place.init_pid))
-		r->answer->result = -ESRCH;
-	else if (pid)
+		return -ESRCH;
+	if (pid)
 		seize_threads(r, pid);
 	else
 		seize_all(r);
 	if (pid && !r->n)
-		r->answer->result = -ESRCH;
+		return -ESRCH;
 	while (any(r, SEIZED) && now_ms() < until) {
 		if (!take_event(r, WNOHANG))
 			nanosleep(&(struct timespec){0, 500000}, NULL);
 	}
 	if (r->json)
-		text_puts(r->out, "[");
+		text_puts(&r->out, "[");
 	bool first = true;
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->targets[i].state != GONE) {
@@ -272,12 +267,28 @@ static void *answer_request(void *arg)
 		}
 	}
 	if (r->json)
-		text_puts(r->out, "]\n");
+		text_puts(&r->out, "]\n");
 	for (unsigned i = 0; i < r->n; i++) {
 		if (r->targets[i].state == STOPPED)
 			let_go(&r->targets[i]);
 	}
-	sem_post(&r->answer->ready);
+	return 0;
+}
+
+static void *answer(void *arg)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* a second one would find everything traced */
+	AUTO_FREE struct request *r = arg;
+	remote_thread_init();
+	pthread_mutex_lock(&one);
+	ssize_t len = look(r);
+	pthread_mutex_unlock(&one);
+	if (!len && r->out.n) {
+		len = pwrite(r->fd, r->out.p, MIN(r->out.n, r->max), 0);
+		len = len < 0 ? -errno : len;
+	}
+	free(r->out.p);
+	r->done(r->arg, len);
 	while (any(r, SEIZED)) {
 		struct target *t = take_event(r, 0);
 		if (t && t->state == STOPPED)
@@ -288,28 +299,17 @@ static void *answer_request(void *arg)
 	return NULL;
 }
 
-int stacks_text(struct text *t, pid_t guest, bool json)
+int stacks_start(int fd, size_t max, pid_t guest, bool json, void (*done)(void *arg, ssize_t len), void *arg)
 {
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* a second one would find everything traced */
 	struct request *r = calloc(1, sizeof *r);
-	struct answer a = {.result = 0};
 	pthread_t thread;
-	if (trace_tracer() || !r) {
+	if (!r)
+		return -EAGAIN;
+	*r = (struct request){.fd = fd, .max = max, .guest = guest, .json = json, .done = done, .arg = arg};
+	if (pthread_create(&thread, NULL, answer, r)) {
 		free(r);
-		return r ? -EBUSY : -EAGAIN;
+		return -EAGAIN;
 	}
-	*r = (struct request){.answer = &a, .out = t, .guest = guest, .json = json};
-	sem_init(&a.ready, 0, 0);
-	pthread_mutex_lock(&one);
-	if (pthread_create(&thread, NULL, answer_request, r)) {
-		free(r);
-		a.result = -EAGAIN;
-	} else {
-		pthread_detach(thread);
-		while (sem_wait(&a.ready)) {
-		}
-	}
-	pthread_mutex_unlock(&one);
-	sem_destroy(&a.ready);
-	return a.result;
+	pthread_detach(thread);
+	return 0;
 }

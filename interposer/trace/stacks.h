@@ -12,10 +12,11 @@ void stack_lines(struct text *t, pid_t tid);
 /* The same as a JSON array. */
 void stack_json(struct text *t, pid_t tid);
 /*
- * Stops all threads of the sandbox, or of one process by its number inside (0: all), and lets them go on when they have been looked at. A thread
- * whose call is being answered stops only at its end: it's said to be in that call. 0, or -ESRCH: no such process, -EBUSY: a trace runs,
- * -EAGAIN: no thread. Any thread; needs trace_tracer().
+ * The stacks of all threads of the sandbox, or of one process by its number inside (guest, 0: all). The threads stop for it together, and go on
+ * when they have been looked at; one whose call is being answered stops only at its end, and is said to be in that call. Returns at once: a thread
+ * writes to fd, at most max bytes from its start, and calls done with the length, or with -ESRCH: no such process, -EBUSY: a trace runs; fd stays open
+ * until then. -EAGAIN: no thread. Main thread.
  */
-int stacks_text(struct text *t, pid_t guest, bool json);
+int stacks_start(int fd, size_t max, pid_t guest, bool json, void (*done)(void *arg, ssize_t len), void *arg);
 
 #endif
