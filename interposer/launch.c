@@ -353,8 +353,9 @@ int sandbox_run(const struct launch_options *opt)
 	static struct limits limits;
 	unsigned n_req = n;
 	media_prepare(opt, &media);
-	/* Where each write asks the supervisor, handing it over to the tracer would cost more than its stops. */
-	trace.reports = trace.on && !media.watched;
+	/* Where each write asks the supervisor, handing it over to the tracer would cost more than its stops; and only one that
+	 * has stopped shows its registers. */
+	trace.reports = trace.on && !media.watched && !trace.stacks;
 	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
 	if (opt->keep)
 		req[n_req++] = (struct export_request){.path = opt->keep->data, .ro = false};

@@ -42,6 +42,9 @@ void trace_option(struct trace_options *t, int letter, const char *value)
 			die("-t: at most three");
 		t->clock++;
 		break;
+	case 'k':
+		t->stacks = true;
+		break;
 	case 'r':
 		t->relative = true;
 		break;
@@ -97,6 +100,7 @@ void trace_help(void)
 	      "                         these calls fail, or succeed, without being made\n"
 	      "  -P PATH                only calls that name PATH\n"
 	      "  -c, -C                 a summary, instead of or beside the lines\n"
+	      "  -k                     the stack of each call, with names of functions\n"
 	      "  -t, -tt, -ttt          time of day; with microseconds; since 1970\n"
 	      "  -r, -T                 time since the line before; time in the call\n"
 	      "  -s N                   of strings show N bytes (default 32)\n"

@@ -55,17 +55,17 @@ static void element(void *arg, const struct frame *f)
 {
 	struct text *t = arg;
 	if (t->n && t->p[t->n - 1] == '}')
-		text_puts(t, ", ");
-	text_printf(t, "{\"ip\": %" PRIu64, f->ip);
+		text_puts(t, ",");
+	text_printf(t, "{\"ip\":%" PRIu64, f->ip);
 	if (f->file) {
-		text_puts(t, ", \"file\": ");
+		text_puts(t, ",\"file\":");
 		text_json(t, f->file, strlen(f->file));
-		text_printf(t, ", \"offset\": %" PRIu64, f->offset);
+		text_printf(t, ",\"offset\":%" PRIu64, f->offset);
 	}
 	if (f->function) {
-		text_puts(t, ", \"function\": ");
+		text_puts(t, ",\"function\":");
 		text_json(t, f->function, strlen(f->function));
-		text_printf(t, ", \"distance\": %" PRIu64, f->distance);
+		text_printf(t, ",\"distance\":%" PRIu64, f->distance);
 	}
 	text_puts(t, "}");
 }
@@ -211,11 +211,11 @@ static void show(struct request *r, const struct target *t, bool first)
 	pid_t tgid = live_ops.guest_pid(NULL, t->tgid), tid = live_ops.guest_pid(NULL, t->tid);
 	name_of(t->tid, name);
 	if (r->json) {
-		text_printf(&r->out, "%s{\"pid\": %d, \"tid\": %d, \"name\": ", first ? "" : ",\n ", tgid, tid);
+		text_printf(&r->out, "%s{\"pid\":%d,\"tid\":%d,\"name\":", first ? "" : ",\n ", tgid, tid);
 		text_json(&r->out, name, strlen(name));
 		if (call)
-			text_printf(&r->out, ", \"call\": \"%s\"", call);
-		text_puts(&r->out, ", \"stack\": ");
+			text_printf(&r->out, ",\"call\":\"%s\"", call);
+		text_puts(&r->out, ",\"stack\":");
 		if (t->state == STOPPED)
 			stack_json(&r->out, t->tid);
 		else
