@@ -26,6 +26,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define KILL_ROUNDS 100
@@ -144,6 +145,15 @@ void join_command_started(void)
 	pthread_mutex_unlock(&mu);
 }
 
+/* The joiner has looked already; but this is what keeps the host's directories out. */
+static bool may_pass(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH) && !fstat(fd, &st) && !S_ISDIR(st.st_mode);
+}
+
 int join_new(int sock, const struct control_exec *q, const int fds[4], struct join **out, struct control_reply *r)
 {
 	if (!memchr(q->dir, 0, sizeof(q->dir)) || ((q->flags & CONTROL_DIR) && q->dir[0] != '/'))
@@ -152,6 +162,9 @@ int join_new(int sock, const struct control_exec *q, const int fds[4], struct jo
 		snprintf(r->text, sizeof(r->text), "the sandbox is being traced");
 		return -EBUSY;
 	}
+	for (int i = 0; i < 4; i++)
+		if (!may_pass(fds[i]))
+			return -EBADF;
 	AUTO_FREE struct join *j = calloc(1, sizeof(*j));
 	if (!j)
 		return -ENOMEM;

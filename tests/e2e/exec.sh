@@ -17,6 +17,14 @@ start() {
 	done
 	fail "doesn't start: $*"
 }
+# there NAME WORD - waits until such a process is inside
+there() {
+	for _ in $(seq 200); do
+		"$SANDBOX" ps "$1" | grep -q "$2" && return
+		sleep 0.05
+	done
+	fail "no $2 in $1"
+}
 mkdir sub
 start --name $n --chdir "$PWD" -- sh -c 'echo of the first >made; echo up; sleep 600'
 is 0 "of the first
@@ -36,7 +44,7 @@ is 125 '' exec $n
 # The kernel holds it as it holds the others: by what the host shows of both.
 "$SANDBOX" exec $n -- sleep 62 &
 pid=$!
-for _ in $(seq 200); do "$SANDBOX" ps $n | grep -q "sleep 62" && break; sleep 0.05; done
+there $n 'sleep 62'
 confinement() { grep -E "^(Uid|Gid|Cap|NoNewPrivs|Seccomp)" "/proc/$("$SANDBOX" ps $n | awk -v c="$1" '$0 ~ c { print $2 }')/status"; }
 [ "$(confinement '^ *[0-9]+ +[0-9]+ . sleep 62')" = "$(confinement '^ *[0-9]+ +[0-9]+ . sleep 600')" ] || fail "held otherwise than the first command: $(confinement '^ *[0-9]+ +[0-9]+ . sleep 62')"
 confinement '^ *[0-9]+ +[0-9]+ . sleep 62' | grep -q '^Seccomp:.2' || fail "no filter"
@@ -61,7 +69,7 @@ done
 # A joiner that is killed takes its command along, with all of its session.
 "$SANDBOX" exec $n -- sh -c 'sleep 71 & sleep 72' &
 pid=$!
-for _ in $(seq 200); do "$SANDBOX" ps $n | grep -q "sleep 72" && break; sleep 0.05; done
+there $n 'sleep 72'
 kill -KILL $pid
 for _ in $(seq 200); do "$SANDBOX" ps $n | grep -q "sleep 7[12]" || break; sleep 0.05; done
 "$SANDBOX" ps $n | grep "sleep 7[12]" && fail "outlives its joiner"
@@ -76,7 +84,7 @@ rc=$?
 # Somebody inside kills all that he can see.
 "$SANDBOX" exec $n -- sleep 61 &
 pid=$!
-for _ in $(seq 200); do "$SANDBOX" ps $n | grep -q "sleep 61" && break; sleep 0.05; done
+there $n 'sleep 61'
 "$SANDBOX" exec $n -- sh -c 'for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p -gt 4 ] && [ $p != $$ ] && kill -9 $p; done; true' 2>/dev/null
 wait $pid
 rc=$?
@@ -88,9 +96,9 @@ if [ "$(id -u)" = 0 ]; then
 	grep -q "no running sandbox" err || fail "another user: $(cat err)"
 fi
 # Joined commands end with the sandbox.
-"$SANDBOX" exec $n -- sleep 60 2>err &
+"$SANDBOX" exec $n -- sleep 63 2>err &
 pid=$!
-for _ in $(seq 200); do "$SANDBOX" ps $n | grep -c sleep | grep -q 2 && break; sleep 0.05; done
+there $n 'sleep 63'
 kill -TERM $main
 wait $main
 wait $pid
@@ -102,9 +110,9 @@ grep -q "doesn't run" err || fail "no clear message: $(cat err)"
 # ... also with one that is killed.
 for what in super gofer; do
 	start -- sh -c 'echo up; sleep 60'
-	"$SANDBOX" exec $main -- sleep 60 2>/dev/null &
+	"$SANDBOX" exec $main -- sleep 64 2>/dev/null &
 	pid=$!
-	for _ in $(seq 200); do "$SANDBOX" ps $main | grep -c sleep | grep -q 2 && break; sleep 0.05; done
+	there $main 'sleep 64'
 	kill -KILL $(pgrep -P $main sandbox-$what)
 	wait $main 2>/dev/null
 	wait $pid

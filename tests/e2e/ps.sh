@@ -66,6 +66,29 @@ record=$(ls -A $dir | grep "\.$main\." | head -n 1)
 [ "$(stat -c %a $dir)" = 700 ] || fail "mode of $dir"
 is 0 '' exec $n -- sh -c "ls -A $dir; cat $dir/$record 2>/dev/null; stat $dir/$record.s 2>/dev/null; true"
 is 0 '' --ro-bind $dir /mnt -- ls -A /mnt
+# A directory that others can write to, or a link, is no place for it; the next is taken.
+if [ "$(id -u)" != 0 ]; then
+	mkdir -p rt/sandbox elsewhere
+	chmod 755 rt/sandbox
+	XDG_RUNTIME_DIR=$PWD/rt "$SANDBOX" -- true || fail "an unsafe directory"
+	[ -z "$(ls -A rt/sandbox)" ] || fail "a record in an unsafe directory"
+	rm -r rt/sandbox
+	ln -s ../elsewhere rt/sandbox
+	XDG_RUNTIME_DIR=$PWD/rt "$SANDBOX" -- sleep 30 &
+	other=$!
+	for _ in $(seq 200); do "$SANDBOX" ps | grep -q "^ *$other " && break; sleep 0.05; done
+	[ -z "$(ls -A elsewhere)" ] || fail "a link was followed"
+	kill $other
+	rm rt/sandbox
+	XDG_RUNTIME_DIR=$PWD/rt "$SANDBOX" -- sleep 30 &
+	other=$!
+	for _ in $(seq 200); do XDG_RUNTIME_DIR=$PWD/rt "$SANDBOX" ps | grep -q "^ *$other " && break; sleep 0.05; done
+	ls -A rt/sandbox | grep -q "\.$other\." || fail "not in XDG_RUNTIME_DIR"
+	"$SANDBOX" ps | grep -q "^ *$other " && fail "found without XDG_RUNTIME_DIR"
+	kill $other
+	wait $other
+	[ -z "$(ls -A rt/sandbox)" ] || fail "leaves a record"
+fi
 # Killed ones are cleared away.
 kill -KILL $main
 wait $main 2>/dev/null
