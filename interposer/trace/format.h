@@ -78,6 +78,8 @@ void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len);
 void format_mode(struct text *t, uint32_t mode);
 void format_open_flags(struct text *t, uint64_t flags);
 void format_fd(struct shown *s, int fd);
+/* -yy: <TCP:[127.0.0.1:1->127.0.0.1:2]> of our duplicate of a socket. */
+void format_socket(struct text *t, int host, uint64_t ino);
 /* reading: of what was read, left bytes are shown in all. */
 void format_iovec(struct shown *s, uint64_t addr, uint64_t n, bool reading, uint64_t left);
 void format_sigset(struct text *t, uint64_t set);
