@@ -300,8 +300,9 @@ void trace_expression(struct trace_options *t, const char *expr)
 		expr += 2;
 	else if (strchr(expr, '='))
 		die("-e %s is not supported; there are trace=, signal=, status=, inject= and fault=", expr);
+	/* Calls that the table doesn't have, too. */
+	t->filtered = strcmp(expr, "all") && strcmp(expr, "%all");
 	parse_set(&t->wanted, expr);
-	t->filtered = true;
 }
 
 bool trace_wants_refused(const struct trace_options *t)
