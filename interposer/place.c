@@ -236,8 +236,9 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
-	int listener = filter_install_tracee(args->media->watched, args->opt->keep != NULL,
-					     args->opt->explain || (args->trace->reports && trace_wants_refused(args->trace)));
+	int listener =
+	    filter_install_tracee(args->media->watched, args->opt->keep != NULL,
+				  args->opt->explain || (args->trace->reports && trace_wants_refused(args->trace)));
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);

@@ -14,9 +14,10 @@ static enum trace_sort parse_sort(const char *s)
 	static const struct {
 		const char *name;
 		enum trace_sort sort;
-	} names[] = {{"time", SORT_TIME},   {"time-total", SORT_TIME}, {"total-time", SORT_TIME},  {"calls", SORT_CALLS},
-		     {"count", SORT_CALLS}, {"errors", SORT_ERRORS},   {"error", SORT_ERRORS},     {"name", SORT_NAME},
-		     {"syscall", SORT_NAME}, {"avg-time", SORT_AVERAGE}, {"time-avg", SORT_AVERAGE}, {"none", SORT_NOTHING},
+	} names[] = {{"time", SORT_TIME},        {"time-total", SORT_TIME},  {"total-time", SORT_TIME},
+		     {"calls", SORT_CALLS},      {"count", SORT_CALLS},      {"errors", SORT_ERRORS},
+		     {"error", SORT_ERRORS},     {"name", SORT_NAME},        {"syscall", SORT_NAME},
+		     {"avg-time", SORT_AVERAGE}, {"time-avg", SORT_AVERAGE}, {"none", SORT_NOTHING},
 		     {"nothing", SORT_NOTHING}};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i].name, s))

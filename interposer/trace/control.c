@@ -82,8 +82,8 @@ static void put_flock(struct shown *s, int i)
 static void show_fcntl_arg(struct shown *s, int i)
 {
 	static const struct value_name fd_flags[] = {N(FD_CLOEXEC), END};
-	static const struct value_name seals[] = {N(F_SEAL_SEAL),  N(F_SEAL_SHRINK), N(F_SEAL_GROW),
-						  N(F_SEAL_WRITE), {16, "F_SEAL_FUTURE_WRITE"}, END};
+	static const struct value_name seals[] = {
+	    N(F_SEAL_SEAL), N(F_SEAL_SHRINK), N(F_SEAL_GROW), N(F_SEAL_WRITE), {16, "F_SEAL_FUTURE_WRITE"}, END};
 	static const struct value_name owners[] = {{0, "F_OWNER_TID"}, {1, "F_OWNER_PID"}, {2, "F_OWNER_PGRP"}, END};
 	static const struct value_name leases[] = {N(F_RDLCK), N(F_WRLCK), N(F_UNLCK), END};
 	uint32_t v = (uint32_t)s->c->args[i];
@@ -142,18 +142,49 @@ static void show_fcntl_arg(struct shown *s, int i)
 
 /* --- ioctl --------------------------------------------------------------------------------------------------------- */
 
-static const struct value_name names_ioctl[] = {
-    N(TCGETS),     N(TCSETS),    N(TCSETSW),     N(TCSETSF),    N(TCSBRK),     N(TCXONC),    N(TCFLSH),
-    N(TIOCGPGRP),  N(TIOCSPGRP), N(TIOCGWINSZ),  N(TIOCSWINSZ), N(TIOCOUTQ),   N(FIONREAD),  N(FIONBIO),
-    N(FIOASYNC),   N(FIOCLEX),   N(FIONCLEX),    N(TIOCNOTTY),  N(TIOCSCTTY),  N(TIOCGSID),  N(TIOCGPTN),
-    N(TIOCSPTLCK), N(TIOCSTI),   N(TIOCGPTPEER), N(TIOCEXCL),   N(TIOCNXCL),   N(TCGETS2),   N(TCSETS2),
-    {0x8912, "SIOCGIFCONF"},     {0x8913, "SIOCGIFFLAGS"},      {0x8915, "SIOCGIFADDR"},     {0x8927, "SIOCGIFHWADDR"},
-    {0x8933, "SIOCGIFINDEX"},    {0x8910, "SIOCGIFNAME"},       {0x40049409, "BTRFS_IOC_CLONE or FICLONE"},
-    {0x80086601, "FS_IOC_GETFLAGS"}, {0xc020660b, "FS_IOC_FIEMAP"}, END};
+static const struct value_name names_ioctl[] = {N(TCGETS),
+						N(TCSETS),
+						N(TCSETSW),
+						N(TCSETSF),
+						N(TCSBRK),
+						N(TCXONC),
+						N(TCFLSH),
+						N(TIOCGPGRP),
+						N(TIOCSPGRP),
+						N(TIOCGWINSZ),
+						N(TIOCSWINSZ),
+						N(TIOCOUTQ),
+						N(FIONREAD),
+						N(FIONBIO),
+						N(FIOASYNC),
+						N(FIOCLEX),
+						N(FIONCLEX),
+						N(TIOCNOTTY),
+						N(TIOCSCTTY),
+						N(TIOCGSID),
+						N(TIOCGPTN),
+						N(TIOCSPTLCK),
+						N(TIOCSTI),
+						N(TIOCGPTPEER),
+						N(TIOCEXCL),
+						N(TIOCNXCL),
+						N(TCGETS2),
+						N(TCSETS2),
+						{0x8912, "SIOCGIFCONF"},
+						{0x8913, "SIOCGIFFLAGS"},
+						{0x8915, "SIOCGIFADDR"},
+						{0x8927, "SIOCGIFHWADDR"},
+						{0x8933, "SIOCGIFINDEX"},
+						{0x8910, "SIOCGIFNAME"},
+						{0x40049409, "BTRFS_IOC_CLONE or FICLONE"},
+						{0x80086601, "FS_IOC_GETFLAGS"},
+						{0xc020660b, "FS_IOC_FIEMAP"},
+						END};
 
 static void show_ioctl(struct shown *s, int i)
 {
-	static const struct value_name dirs[] = {{0, "_IOC_NONE"}, {1, "_IOC_WRITE"}, {2, "_IOC_READ"}, {3, "_IOC_READ|_IOC_WRITE"}, END};
+	static const struct value_name dirs[] = {
+	    {0, "_IOC_NONE"}, {1, "_IOC_WRITE"}, {2, "_IOC_READ"}, {3, "_IOC_READ|_IOC_WRITE"}, END};
 	uint32_t v = (uint32_t)s->c->args[i];
 	for (const struct value_name *n = names_ioctl; n->name; n++)
 		if (n->value == v) {
@@ -168,18 +199,23 @@ static void show_ioctl(struct shown *s, int i)
 
 static void put_termios(struct shown *s, int i)
 {
-	static const struct value_name iflag[] = {N(IGNBRK), N(BRKINT), N(IGNPAR), N(PARMRK), N(INPCK), N(ISTRIP), N(INLCR),
-						  N(IGNCR), N(ICRNL), N(IUCLC), N(IXON), N(IXANY), N(IXOFF), N(IMAXBEL), N(IUTF8), END};
-	static const struct value_name oflag[] = {N(OPOST), N(OLCUC), N(ONLCR), N(OCRNL), N(ONOCR), N(ONLRET), N(OFILL), N(OFDEL), END};
-	static const struct value_name bauds[] = {N(B0), N(B50), N(B75), N(B110), N(B134), N(B150), N(B200), N(B300), N(B600),
-						  N(B1200), N(B1800), N(B2400), N(B4800), N(B9600), N(B19200), N(B38400), N(B57600),
-						  N(B115200), N(B230400), END};
+	static const struct value_name iflag[] = {N(IGNBRK), N(BRKINT),  N(IGNPAR), N(PARMRK), N(INPCK), N(ISTRIP),
+						  N(INLCR),  N(IGNCR),   N(ICRNL),  N(IUCLC),  N(IXON),  N(IXANY),
+						  N(IXOFF),  N(IMAXBEL), N(IUTF8),  END};
+	static const struct value_name oflag[] = {N(OPOST),  N(OLCUC), N(ONLCR), N(OCRNL), N(ONOCR),
+						  N(ONLRET), N(OFILL), N(OFDEL), END};
+	static const struct value_name bauds[] = {
+	    N(B0),    N(B50),   N(B75),   N(B110),  N(B134),   N(B150),   N(B200),   N(B300),    N(B600),    N(B1200),
+	    N(B1800), N(B2400), N(B4800), N(B9600), N(B19200), N(B38400), N(B57600), N(B115200), N(B230400), END};
 	static const struct value_name sizes[] = {N(CS5), N(CS6), N(CS7), N(CS8), END};
-	static const struct value_name cflag[] = {N(CSTOPB), N(CREAD), N(PARENB), N(PARODD), N(HUPCL), N(CLOCAL), N(CRTSCTS), END};
-	static const struct value_name lflag[] = {N(ISIG), N(ICANON), N(XCASE), N(ECHO), N(ECHOE), N(ECHOK), N(ECHONL), N(NOFLSH), N(IEXTEN),
-						  N(TOSTOP), N(ECHOCTL), N(ECHOPRT), N(ECHOKE), N(FLUSHO), N(PENDIN), END};
-	static const char *const cc[] = {"VINTR",  "VQUIT", "VERASE", "VKILL",    "VEOF",     "VTIME",   "VMIN",   "VSWTC", "VSTART",
-					 "VSTOP",  "VSUSP", "VEOL",   "VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2"};
+	static const struct value_name cflag[] = {N(CSTOPB), N(CREAD),  N(PARENB),  N(PARODD),
+						  N(HUPCL),  N(CLOCAL), N(CRTSCTS), END};
+	static const struct value_name lflag[] = {N(ISIG),   N(ICANON), N(XCASE),  N(ECHO),   N(ECHOE),   N(ECHOK),
+						  N(ECHONL), N(NOFLSH), N(IEXTEN), N(TOSTOP), N(ECHOCTL), N(ECHOPRT),
+						  N(ECHOKE), N(FLUSHO), N(PENDIN), END};
+	static const char *const cc[] = {"VINTR",    "VQUIT",    "VERASE",  "VKILL",  "VEOF",  "VTIME",
+					 "VMIN",     "VSWTC",    "VSTART",  "VSTOP",  "VSUSP", "VEOL",
+					 "VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2"};
 	struct termios v;
 	struct text *t = &s->text;
 	bool in = (uint32_t)s->c->args[1] != TCGETS;
@@ -187,8 +223,8 @@ static void put_termios(struct shown *s, int i)
 		return;
 	text_puts(t, "{c_iflag=");
 	text_flags(t, iflag, v.c_iflag, "I???");
-	text_printf(t, ", c_oflag=NL%u|CR%u|TAB%u|BS%u|VT%u|FF%u", v.c_oflag >> 8 & 1, v.c_oflag >> 9 & 3, v.c_oflag >> 11 & 3,
-		    v.c_oflag >> 13 & 1, v.c_oflag >> 14 & 1, v.c_oflag >> 15 & 1);
+	text_printf(t, ", c_oflag=NL%u|CR%u|TAB%u|BS%u|VT%u|FF%u", v.c_oflag >> 8 & 1, v.c_oflag >> 9 & 3,
+		    v.c_oflag >> 11 & 3, v.c_oflag >> 13 & 1, v.c_oflag >> 14 & 1, v.c_oflag >> 15 & 1);
 	uint32_t rest = v.c_oflag & 0xff;
 	if (rest) {
 		text_puts(t, "|");
@@ -272,14 +308,48 @@ static void show_ioctl_arg(struct shown *s, int i)
 
 /* --- prctl, capabilities, seccomp ---------------------------------------------------------------------------------- */
 
-static const struct value_name names_cap[] = {
-    N(CAP_CHOWN), N(CAP_DAC_OVERRIDE), N(CAP_DAC_READ_SEARCH), N(CAP_FOWNER), N(CAP_FSETID), N(CAP_KILL), N(CAP_SETGID),
-    N(CAP_SETUID), N(CAP_SETPCAP), N(CAP_LINUX_IMMUTABLE), N(CAP_NET_BIND_SERVICE), N(CAP_NET_BROADCAST), N(CAP_NET_ADMIN),
-    N(CAP_NET_RAW), N(CAP_IPC_LOCK), N(CAP_IPC_OWNER), N(CAP_SYS_MODULE), N(CAP_SYS_RAWIO), N(CAP_SYS_CHROOT), N(CAP_SYS_PTRACE),
-    N(CAP_SYS_PACCT), N(CAP_SYS_ADMIN), N(CAP_SYS_BOOT), N(CAP_SYS_NICE), N(CAP_SYS_RESOURCE), N(CAP_SYS_TIME),
-    N(CAP_SYS_TTY_CONFIG), N(CAP_MKNOD), N(CAP_LEASE), N(CAP_AUDIT_WRITE), N(CAP_AUDIT_CONTROL), N(CAP_SETFCAP),
-    N(CAP_MAC_OVERRIDE), N(CAP_MAC_ADMIN), N(CAP_SYSLOG), N(CAP_WAKE_ALARM), N(CAP_BLOCK_SUSPEND), N(CAP_AUDIT_READ),
-    N(CAP_PERFMON), N(CAP_BPF), N(CAP_CHECKPOINT_RESTORE), END};
+static const struct value_name names_cap[] = {N(CAP_CHOWN),
+					      N(CAP_DAC_OVERRIDE),
+					      N(CAP_DAC_READ_SEARCH),
+					      N(CAP_FOWNER),
+					      N(CAP_FSETID),
+					      N(CAP_KILL),
+					      N(CAP_SETGID),
+					      N(CAP_SETUID),
+					      N(CAP_SETPCAP),
+					      N(CAP_LINUX_IMMUTABLE),
+					      N(CAP_NET_BIND_SERVICE),
+					      N(CAP_NET_BROADCAST),
+					      N(CAP_NET_ADMIN),
+					      N(CAP_NET_RAW),
+					      N(CAP_IPC_LOCK),
+					      N(CAP_IPC_OWNER),
+					      N(CAP_SYS_MODULE),
+					      N(CAP_SYS_RAWIO),
+					      N(CAP_SYS_CHROOT),
+					      N(CAP_SYS_PTRACE),
+					      N(CAP_SYS_PACCT),
+					      N(CAP_SYS_ADMIN),
+					      N(CAP_SYS_BOOT),
+					      N(CAP_SYS_NICE),
+					      N(CAP_SYS_RESOURCE),
+					      N(CAP_SYS_TIME),
+					      N(CAP_SYS_TTY_CONFIG),
+					      N(CAP_MKNOD),
+					      N(CAP_LEASE),
+					      N(CAP_AUDIT_WRITE),
+					      N(CAP_AUDIT_CONTROL),
+					      N(CAP_SETFCAP),
+					      N(CAP_MAC_OVERRIDE),
+					      N(CAP_MAC_ADMIN),
+					      N(CAP_SYSLOG),
+					      N(CAP_WAKE_ALARM),
+					      N(CAP_BLOCK_SUSPEND),
+					      N(CAP_AUDIT_READ),
+					      N(CAP_PERFMON),
+					      N(CAP_BPF),
+					      N(CAP_CHECKPOINT_RESTORE),
+					      END};
 
 static void put_caps(struct text *t, uint64_t set)
 {
@@ -299,8 +369,8 @@ static void put_caps(struct text *t, uint64_t set)
 
 static void show_cap_header(struct shown *s, int i)
 {
-	static const struct value_name versions[] = {
-	    N(_LINUX_CAPABILITY_VERSION_1), N(_LINUX_CAPABILITY_VERSION_2), N(_LINUX_CAPABILITY_VERSION_3), END};
+	static const struct value_name versions[] = {N(_LINUX_CAPABILITY_VERSION_1), N(_LINUX_CAPABILITY_VERSION_2),
+						     N(_LINUX_CAPABILITY_VERSION_3), END};
 	struct __user_cap_header_struct h;
 	if (!format_in(s, i, &h, sizeof h))
 		return;
@@ -315,7 +385,7 @@ static void show_cap_data(struct shown *s, int i)
 	struct __user_cap_data_struct d[2] = {{0}};
 	bool in = s->c->nr == SYS_capset;
 	size_t len = format_fetch(s, s->c->args[0], &h, sizeof h) && h.version == _LINUX_CAPABILITY_VERSION_1 ? sizeof d[0]
-													   : sizeof d;
+													      : sizeof d;
 	if (!(in ? format_in(s, i, d, len) : format_out(s, i, d, len)))
 		return;
 	text_puts(&s->text, "{effective=");
@@ -350,7 +420,8 @@ static const struct value_name names_ambient[] = {{1, "PR_CAP_AMBIENT_IS_SET"},
 /* The second argument; what comes after it counts only for a few options. */
 static void show_prctl_arg(struct shown *s, int i)
 {
-	static const struct value_name modes[] = {{0, "SECCOMP_MODE_DISABLED"}, {1, "SECCOMP_MODE_STRICT"}, {2, "SECCOMP_MODE_FILTER"}, END};
+	static const struct value_name modes[] = {
+	    {0, "SECCOMP_MODE_DISABLED"}, {1, "SECCOMP_MODE_STRICT"}, {2, "SECCOMP_MODE_FILTER"}, END};
 	uint64_t v = s->c->args[i];
 	struct text *t = &s->text;
 	char name[16];
@@ -440,11 +511,20 @@ static void show_seccomp_arg(struct shown *s, int i)
 
 static void show_futex_op(struct shown *s, int i)
 {
-	static const struct value_name names[] = {N(FUTEX_WAIT),        N(FUTEX_WAKE),          N(FUTEX_REQUEUE),
-						  N(FUTEX_CMP_REQUEUE), N(FUTEX_WAKE_OP),       N(FUTEX_LOCK_PI),
-						  N(FUTEX_UNLOCK_PI),   N(FUTEX_TRYLOCK_PI),    N(FUTEX_WAIT_BITSET),
-						  N(FUTEX_WAKE_BITSET), N(FUTEX_WAIT_REQUEUE_PI), N(FUTEX_CMP_REQUEUE_PI),
-						  {13, "FUTEX_LOCK_PI2"}, END};
+	static const struct value_name names[] = {N(FUTEX_WAIT),
+						  N(FUTEX_WAKE),
+						  N(FUTEX_REQUEUE),
+						  N(FUTEX_CMP_REQUEUE),
+						  N(FUTEX_WAKE_OP),
+						  N(FUTEX_LOCK_PI),
+						  N(FUTEX_UNLOCK_PI),
+						  N(FUTEX_TRYLOCK_PI),
+						  N(FUTEX_WAIT_BITSET),
+						  N(FUTEX_WAKE_BITSET),
+						  N(FUTEX_WAIT_REQUEUE_PI),
+						  N(FUTEX_CMP_REQUEUE_PI),
+						  {13, "FUTEX_LOCK_PI2"},
+						  END};
 	uint32_t v = (uint32_t)s->c->args[i];
 	text_value(&s->text, names, v & 0x7f, "FUTEX_???");
 	text_printf(&s->text, "%s%s", v & 128 ? "_PRIVATE" : "", v & 256 ? "|FUTEX_CLOCK_REALTIME" : "");
@@ -485,7 +565,8 @@ static void show_futex_6(struct shown *s, int i)
 	case FUTEX_WAKE_OP:
 		if (op & 8)
 			text_puts(t, "FUTEX_OP_OPARG_SHIFT<<28|");
-		text_printf(t, "%s<<28|%#x<<12|", (op & 7) < ARRAY_SIZE(ops) ? ops[op & 7] : "FUTEX_OP_???", v >> 12 & 0xfff);
+		text_printf(t, "%s<<28|%#x<<12|", (op & 7) < ARRAY_SIZE(ops) ? ops[op & 7] : "FUTEX_OP_???",
+			    v >> 12 & 0xfff);
 		text_printf(t, "%s<<24|%#x", cmp < ARRAY_SIZE(cmps) ? cmps[cmp] : "FUTEX_OP_CMP_???", v & 0xfff);
 		break;
 	default:
@@ -505,9 +586,9 @@ static void show_sched_param(struct shown *s, int i)
 
 static void show_sched_attr(struct shown *s, int i)
 {
-	static const struct value_name flags[] = {{1, "SCHED_FLAG_RESET_ON_FORK"}, {2, "SCHED_FLAG_RECLAIM"},
-						  {4, "SCHED_FLAG_DL_OVERRUN"},    {8, "SCHED_FLAG_KEEP_POLICY"},
-						  {16, "SCHED_FLAG_KEEP_PARAMS"},  {32, "SCHED_FLAG_UTIL_CLAMP_MIN"},
+	static const struct value_name flags[] = {{1, "SCHED_FLAG_RESET_ON_FORK"},   {2, "SCHED_FLAG_RECLAIM"},
+						  {4, "SCHED_FLAG_DL_OVERRUN"},      {8, "SCHED_FLAG_KEEP_POLICY"},
+						  {16, "SCHED_FLAG_KEEP_PARAMS"},    {32, "SCHED_FLAG_UTIL_CLAMP_MIN"},
 						  {64, "SCHED_FLAG_UTIL_CLAMP_MAX"}, END};
 	struct {
 		uint32_t size, policy;
@@ -527,7 +608,9 @@ static void show_sched_attr(struct shown *s, int i)
 	text_value(t, names_sched, a.policy, "SCHED_???");
 	text_puts(t, ", sched_flags=");
 	text_flags(t, flags, a.flags, "SCHED_FLAG_???");
-	text_printf(t, ", sched_nice=%d, sched_priority=%u, sched_runtime=%" PRIu64 ", sched_deadline=%" PRIu64 ", sched_period=%" PRIu64,
+	text_printf(t,
+		    ", sched_nice=%d, sched_priority=%u, sched_runtime=%" PRIu64 ", sched_deadline=%" PRIu64
+		    ", sched_period=%" PRIu64,
 		    a.nice, a.priority, a.runtime, a.deadline, a.period);
 	if (a.size >= sizeof a)
 		text_printf(t, ", sched_util_min=%u, sched_util_max=%u", a.util_min, a.util_max);
@@ -557,8 +640,13 @@ static void show_cpus(struct shown *s, int i)
 
 static void show_open_how(struct shown *s, int i)
 {
-	static const struct value_name names[] = {N(RESOLVE_NO_XDEV),   N(RESOLVE_NO_MAGICLINKS), N(RESOLVE_NO_SYMLINKS),
-						  N(RESOLVE_BENEATH),   N(RESOLVE_IN_ROOT),       {0x20, "RESOLVE_CACHED"}, END};
+	static const struct value_name names[] = {N(RESOLVE_NO_XDEV),
+						  N(RESOLVE_NO_MAGICLINKS),
+						  N(RESOLVE_NO_SYMLINKS),
+						  N(RESOLVE_BENEATH),
+						  N(RESOLVE_IN_ROOT),
+						  {0x20, "RESOLVE_CACHED"},
+						  END};
 	struct open_how how;
 	if (!format_in(s, i, &how, sizeof how))
 		return;

@@ -238,7 +238,9 @@ static void parse_inject(struct trace_options *t, const char *text)
 			if (*end || !word[7] || in->result < 0)
 				die("-e inject: retval=%s is not a number from 0 on", word + 7);
 		} else {
-			die("-e inject: \"%s\" is not supported; there are error=, retval=, signal=, delay_enter=, delay_exit= and when=", word);
+			die("-e inject: \"%s\" is not supported; there are error=, retval=, signal=, delay_enter=, "
+			    "delay_exit= and when=",
+			    word);
 		}
 		have = in->fakes = true;
 	}

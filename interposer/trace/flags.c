@@ -84,11 +84,19 @@ const struct value_name names_clone[] = {N(CLONE_VM),
 					 N(CLONE_NEWNET),
 					 N(CLONE_IO),
 					 END};
-const struct value_name names_fcntl[] = {
-    N(F_DUPFD),         N(F_GETFD),      N(F_SETFD),      N(F_GETFL),     N(F_SETFL),     N(F_GETLK),
-    N(F_SETLK),         N(F_SETLKW),     N(F_SETOWN),     N(F_GETOWN),    N(F_SETSIG),    N(F_GETSIG),
-    N(F_OFD_GETLK),     N(F_OFD_SETLK),  N(F_OFD_SETLKW), N(F_SETLEASE),  N(F_GETLEASE),  N(F_NOTIFY),
-    N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ), N(F_GETPIPE_SZ), N(F_SETOWN_EX), N(F_GETOWN_EX), N(F_ADD_SEALS), N(F_GET_SEALS), END};
+const struct value_name names_fcntl[] = {N(F_DUPFD),         N(F_GETFD),
+					 N(F_SETFD),         N(F_GETFL),
+					 N(F_SETFL),         N(F_GETLK),
+					 N(F_SETLK),         N(F_SETLKW),
+					 N(F_SETOWN),        N(F_GETOWN),
+					 N(F_SETSIG),        N(F_GETSIG),
+					 N(F_OFD_GETLK),     N(F_OFD_SETLK),
+					 N(F_OFD_SETLKW),    N(F_SETLEASE),
+					 N(F_GETLEASE),      N(F_NOTIFY),
+					 N(F_DUPFD_CLOEXEC), N(F_SETPIPE_SZ),
+					 N(F_GETPIPE_SZ),    N(F_SETOWN_EX),
+					 N(F_GETOWN_EX),     N(F_ADD_SEALS),
+					 N(F_GET_SEALS),     END};
 const struct value_name names_msg[] = {N(MSG_OOB),        N(MSG_PEEK),     N(MSG_DONTROUTE),    N(MSG_CTRUNC),
 				       N(MSG_TRUNC),      N(MSG_DONTWAIT), N(MSG_EOR),          N(MSG_WAITALL),
 				       N(MSG_CONFIRM),    N(MSG_ERRQUEUE), N(MSG_NOSIGNAL),     N(MSG_MORE),
@@ -225,17 +233,34 @@ static const struct value_name names_tfd_settime[] = {{1, "TFD_TIMER_ABSTIME"}, 
 static const struct value_name names_sfd[] = {{02000000, "SFD_CLOEXEC"}, {04000, "SFD_NONBLOCK"}, END};
 static const struct value_name names_in_init[] = {{02000000, "IN_CLOEXEC"}, {04000, "IN_NONBLOCK"}, END};
 static const struct value_name names_sock[] = {{02000000, "SOCK_CLOEXEC"}, {04000, "SOCK_NONBLOCK"}, END};
-static const struct value_name names_in[] = {
-    {0xfff, "IN_ALL_EVENTS"},    {1, "IN_ACCESS"},       {2, "IN_MODIFY"},         {4, "IN_ATTRIB"},
-    {8, "IN_CLOSE_WRITE"},       {16, "IN_CLOSE_NOWRITE"}, {32, "IN_OPEN"},        {64, "IN_MOVED_FROM"},
-    {128, "IN_MOVED_TO"},        {256, "IN_CREATE"},     {512, "IN_DELETE"},       {1024, "IN_DELETE_SELF"},
-    {2048, "IN_MOVE_SELF"},      {1U << 24, "IN_ONLYDIR"}, {1U << 25, "IN_DONT_FOLLOW"}, {1U << 26, "IN_EXCL_UNLINK"},
-    {1U << 29, "IN_MASK_ADD"},   {1U << 31, "IN_ONESHOT"}, END};
+static const struct value_name names_in[] = {{0xfff, "IN_ALL_EVENTS"},
+					     {1, "IN_ACCESS"},
+					     {2, "IN_MODIFY"},
+					     {4, "IN_ATTRIB"},
+					     {8, "IN_CLOSE_WRITE"},
+					     {16, "IN_CLOSE_NOWRITE"},
+					     {32, "IN_OPEN"},
+					     {64, "IN_MOVED_FROM"},
+					     {128, "IN_MOVED_TO"},
+					     {256, "IN_CREATE"},
+					     {512, "IN_DELETE"},
+					     {1024, "IN_DELETE_SELF"},
+					     {2048, "IN_MOVE_SELF"},
+					     {1U << 24, "IN_ONLYDIR"},
+					     {1U << 25, "IN_DONT_FOLLOW"},
+					     {1U << 26, "IN_EXCL_UNLINK"},
+					     {1U << 29, "IN_MASK_ADD"},
+					     {1U << 31, "IN_ONESHOT"},
+					     END};
 static const struct value_name names_mcl[] = {N(MCL_CURRENT), N(MCL_FUTURE), {4, "MCL_ONFAULT"}, END};
 static const struct value_name names_mlock[] = {{1, "MLOCK_ONFAULT"}, END};
-static const struct value_name names_falloc[] = {{1, "FALLOC_FL_KEEP_SIZE"},       {2, "FALLOC_FL_PUNCH_HOLE"},
-						 {8, "FALLOC_FL_COLLAPSE_RANGE"},  {16, "FALLOC_FL_ZERO_RANGE"},
-						 {32, "FALLOC_FL_INSERT_RANGE"},   {64, "FALLOC_FL_UNSHARE_RANGE"}, END};
+static const struct value_name names_falloc[] = {{1, "FALLOC_FL_KEEP_SIZE"},
+						 {2, "FALLOC_FL_PUNCH_HOLE"},
+						 {8, "FALLOC_FL_COLLAPSE_RANGE"},
+						 {16, "FALLOC_FL_ZERO_RANGE"},
+						 {32, "FALLOC_FL_INSERT_RANGE"},
+						 {64, "FALLOC_FL_UNSHARE_RANGE"},
+						 END};
 static const struct value_name names_prio[] = {N(PRIO_PROCESS), N(PRIO_PGRP), N(PRIO_USER), END};
 static const struct value_name names_ioprio[] = {
     {1, "IOPRIO_WHO_PROCESS"}, {2, "IOPRIO_WHO_PGRP"}, {3, "IOPRIO_WHO_USER"}, END};
@@ -249,15 +274,22 @@ static const struct value_name names_membarrier[] = {{0, "MEMBARRIER_CMD_QUERY"}
 						     {8, "MEMBARRIER_CMD_PRIVATE_EXPEDITED"},
 						     {16, "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED"},
 						     END};
-static const struct value_name names_kcmp[] = {{0, "KCMP_FILE"},    {1, "KCMP_VM"}, {2, "KCMP_FILES"},  {3, "KCMP_FS"},
-					       {4, "KCMP_SIGHAND"}, {5, "KCMP_IO"}, {6, "KCMP_SYSVSEM"}, {7, "KCMP_EPOLL_TFD"}, END};
-const struct value_name names_sched[] = {N(SCHED_OTHER), N(SCHED_FIFO), N(SCHED_RR), N(SCHED_BATCH), N(SCHED_IDLE),
-					 {6, "SCHED_DEADLINE"}, END};
-static const struct value_name names_policy[] = {
-    N(SCHED_OTHER), N(SCHED_FIFO), N(SCHED_RR), N(SCHED_BATCH), N(SCHED_IDLE), {6, "SCHED_DEADLINE"},
-    {0x40000000 | SCHED_OTHER, "SCHED_OTHER|SCHED_RESET_ON_FORK"}, {0x40000000 | SCHED_RR, "SCHED_RR|SCHED_RESET_ON_FORK"}, END};
-static const struct value_name names_rwf[] = {
-    {1, "RWF_HIPRI"}, {2, "RWF_DSYNC"}, {4, "RWF_SYNC"}, {8, "RWF_NOWAIT"}, {16, "RWF_APPEND"}, END};
+static const struct value_name names_kcmp[] = {{0, "KCMP_FILE"},    {1, "KCMP_VM"},        {2, "KCMP_FILES"},
+					       {3, "KCMP_FS"},      {4, "KCMP_SIGHAND"},   {5, "KCMP_IO"},
+					       {6, "KCMP_SYSVSEM"}, {7, "KCMP_EPOLL_TFD"}, END};
+const struct value_name names_sched[] = {N(SCHED_OTHER), N(SCHED_FIFO),         N(SCHED_RR), N(SCHED_BATCH),
+					 N(SCHED_IDLE),  {6, "SCHED_DEADLINE"}, END};
+static const struct value_name names_policy[] = {N(SCHED_OTHER),
+						 N(SCHED_FIFO),
+						 N(SCHED_RR),
+						 N(SCHED_BATCH),
+						 N(SCHED_IDLE),
+						 {6, "SCHED_DEADLINE"},
+						 {0x40000000 | SCHED_OTHER, "SCHED_OTHER|SCHED_RESET_ON_FORK"},
+						 {0x40000000 | SCHED_RR, "SCHED_RR|SCHED_RESET_ON_FORK"},
+						 END};
+static const struct value_name names_rwf[] = {{1, "RWF_HIPRI"},  {2, "RWF_DSYNC"},   {4, "RWF_SYNC"},
+					      {8, "RWF_NOWAIT"}, {16, "RWF_APPEND"}, END};
 static const struct value_name names_seccomp_op[] = {{0, "SECCOMP_SET_MODE_STRICT"},
 						     {1, "SECCOMP_SET_MODE_FILTER"},
 						     {2, "SECCOMP_GET_ACTION_AVAIL"},
@@ -272,18 +304,17 @@ static const struct value_name names_seccomp_flag[] = {{1, "SECCOMP_FILTER_FLAG_
 						       END};
 static const struct value_name names_close_range[] = {{2, "CLOSE_RANGE_UNSHARE"}, {4, "CLOSE_RANGE_CLOEXEC"}, END};
 static const struct value_name names_pidfd[] = {{04000, "PIDFD_NONBLOCK"}, {0200, "PIDFD_THREAD"}, END};
-static const struct value_name names_sync_range[] = {{1, "SYNC_FILE_RANGE_WAIT_BEFORE"},
-						     {2, "SYNC_FILE_RANGE_WRITE"},
-						     {4, "SYNC_FILE_RANGE_WAIT_AFTER"},
-						     END};
-static const struct value_name names_msgflag[] = {{04000, "IPC_NOWAIT"}, {010000, "MSG_NOERROR"}, {020000, "MSG_EXCEPT"}, END};
+static const struct value_name names_sync_range[] = {
+    {1, "SYNC_FILE_RANGE_WAIT_BEFORE"}, {2, "SYNC_FILE_RANGE_WRITE"}, {4, "SYNC_FILE_RANGE_WAIT_AFTER"}, END};
+static const struct value_name names_msgflag[] = {
+    {04000, "IPC_NOWAIT"}, {010000, "MSG_NOERROR"}, {020000, "MSG_EXCEPT"}, END};
 
-#define VALUE(call, arg, tab, family)                     \
-	{                                                 \
+#define VALUE(call, arg, tab, family)                            \
+	{                                                        \
 		call, arg, false, NULL, tab, family "_???", true \
 	}
-#define FLAGS(call, arg, tab, family)                      \
-	{                                                  \
+#define FLAGS(call, arg, tab, family)                             \
+	{                                                         \
 		call, arg, false, NULL, tab, family "_???", false \
 	}
 const struct decoder flag_decoders[] = {

@@ -56,8 +56,10 @@ struct decoder {
 	}
 
 const struct decoder *format_decoder(const struct shown *s, int arg);
-extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[], time_decoders[];
-extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders, n_time_decoders;
+extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[],
+    time_decoders[];
+extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders,
+    n_time_decoders;
 extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[],
     names_msg[], names_family[], names_poll[], names_level[], names_sched[];
 /* What is gone at exit, for what shows it there. */

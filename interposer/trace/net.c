@@ -112,8 +112,9 @@ void format_socket(struct text *t, int host, uint64_t ino)
 		text_printf(t, "<%s%s:[", proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ? "UDP" : "RAW", v6);
 		n = sizeof sa;
 		/* strace has the inode's number where there is no address yet. */
-		bool bound = !getsockname(host, (void *)&sa, &n) &&
-			     (family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port : ((struct sockaddr_in6 *)&sa)->sin6_port);
+		bool bound =
+		    !getsockname(host, (void *)&sa, &n) &&
+		    (family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port : ((struct sockaddr_in6 *)&sa)->sin6_port);
 		if (!bound || !put_endpoint(t, &sa))
 			text_printf(t, "%" PRIu64, ino);
 		n = sizeof sa;
@@ -175,17 +176,14 @@ static void show_socktype(struct shown *s, int i)
 
 static void show_protocol(struct shown *s, int i)
 {
-	static const struct value_name ip[] = {{0, "IPPROTO_IP"},      {1, "IPPROTO_ICMP"},  {6, "IPPROTO_TCP"},
-					       {17, "IPPROTO_UDP"},    {41, "IPPROTO_IPV6"}, {58, "IPPROTO_ICMPV6"},
+	static const struct value_name ip[] = {{0, "IPPROTO_IP"},     {1, "IPPROTO_ICMP"},  {6, "IPPROTO_TCP"},
+					       {17, "IPPROTO_UDP"},   {41, "IPPROTO_IPV6"}, {58, "IPPROTO_ICMPV6"},
 					       {132, "IPPROTO_SCTP"}, {255, "IPPROTO_RAW"}, {0, NULL}};
-	static const struct value_name nl[] = {{NETLINK_ROUTE, "NETLINK_ROUTE"},
-					       {NETLINK_USERSOCK, "NETLINK_USERSOCK"},
-					       {NETLINK_SOCK_DIAG, "NETLINK_SOCK_DIAG"},
-					       {NETLINK_AUDIT, "NETLINK_AUDIT"},
-					       {NETLINK_NETFILTER, "NETLINK_NETFILTER"},
-					       {NETLINK_KOBJECT_UEVENT, "NETLINK_KOBJECT_UEVENT"},
-					       {NETLINK_GENERIC, "NETLINK_GENERIC"},
-					       {0, NULL}};
+	static const struct value_name nl[] = {
+	    {NETLINK_ROUTE, "NETLINK_ROUTE"},         {NETLINK_USERSOCK, "NETLINK_USERSOCK"},
+	    {NETLINK_SOCK_DIAG, "NETLINK_SOCK_DIAG"}, {NETLINK_AUDIT, "NETLINK_AUDIT"},
+	    {NETLINK_NETFILTER, "NETLINK_NETFILTER"}, {NETLINK_KOBJECT_UEVENT, "NETLINK_KOBJECT_UEVENT"},
+	    {NETLINK_GENERIC, "NETLINK_GENERIC"},     {0, NULL}};
 	static const struct value_name ether[] = {
 	    {3, "ETH_P_ALL"}, {0x800, "ETH_P_IP"}, {0x806, "ETH_P_ARP"}, {0x86dd, "ETH_P_IPV6"}, {0, NULL}};
 	uint32_t v = (uint32_t)s->c->args[i], family = (uint32_t)s->c->args[0];
@@ -204,22 +202,74 @@ static void show_protocol(struct shown *s, int i)
 
 static void show_sockopt(struct shown *s, int i)
 {
-#define N(x) {x, #x}
-	static const struct value_name sol[] = {N(SO_DEBUG), N(SO_REUSEADDR), N(SO_TYPE), N(SO_ERROR), N(SO_DONTROUTE),
-		N(SO_BROADCAST), N(SO_SNDBUF), N(SO_RCVBUF), N(SO_KEEPALIVE), N(SO_OOBINLINE), N(SO_PRIORITY), N(SO_LINGER),
-		N(SO_REUSEPORT), N(SO_PASSCRED), N(SO_PEERCRED), N(SO_RCVLOWAT), N(SO_SNDLOWAT), {20, "SO_RCVTIMEO_OLD"},
-		{21, "SO_SNDTIMEO_OLD"}, N(SO_BINDTODEVICE), N(SO_ATTACH_FILTER), N(SO_DETACH_FILTER), {29, "SO_TIMESTAMP_OLD"},
-		N(SO_ACCEPTCONN), N(SO_PEERSEC), N(SO_SNDBUFFORCE), N(SO_RCVBUFFORCE), N(SO_PASSSEC), N(SO_MARK), N(SO_PROTOCOL),
-		N(SO_DOMAIN), N(SO_PEEK_OFF), N(SO_BUSY_POLL), N(SO_INCOMING_CPU), N(SO_COOKIE), N(SO_PEERGROUPS), {0, NULL}};
-	static const struct value_name tcp[] = {N(TCP_NODELAY), N(TCP_MAXSEG), N(TCP_CORK), N(TCP_KEEPIDLE), N(TCP_KEEPINTVL),
-		N(TCP_KEEPCNT), N(TCP_SYNCNT), N(TCP_LINGER2), N(TCP_DEFER_ACCEPT), N(TCP_WINDOW_CLAMP), N(TCP_INFO),
-		N(TCP_QUICKACK), N(TCP_CONGESTION), N(TCP_USER_TIMEOUT), N(TCP_FASTOPEN), N(TCP_ULP), {0, NULL}};
-	static const struct value_name ip[] = {N(IP_TOS), N(IP_TTL), N(IP_HDRINCL), N(IP_OPTIONS), N(IP_RECVOPTS), N(IP_PKTINFO),
-		N(IP_MTU_DISCOVER), N(IP_RECVERR), N(IP_RECVTTL), N(IP_RECVTOS), N(IP_MTU), N(IP_FREEBIND), N(IP_MULTICAST_IF),
-		N(IP_MULTICAST_TTL), N(IP_MULTICAST_LOOP), N(IP_ADD_MEMBERSHIP), N(IP_DROP_MEMBERSHIP), {0, NULL}};
-	static const struct value_name ip6[] = {N(IPV6_UNICAST_HOPS), N(IPV6_MULTICAST_IF), N(IPV6_MULTICAST_HOPS),
-		N(IPV6_MULTICAST_LOOP), N(IPV6_ADD_MEMBERSHIP), N(IPV6_MTU), N(IPV6_RECVERR), N(IPV6_V6ONLY), N(IPV6_RECVPKTINFO),
-		N(IPV6_PKTINFO), N(IPV6_TCLASS), {0, NULL}};
+#define N(x)          \
+	{             \
+		x, #x \
+	}
+	static const struct value_name sol[] = {N(SO_DEBUG),
+						N(SO_REUSEADDR),
+						N(SO_TYPE),
+						N(SO_ERROR),
+						N(SO_DONTROUTE),
+						N(SO_BROADCAST),
+						N(SO_SNDBUF),
+						N(SO_RCVBUF),
+						N(SO_KEEPALIVE),
+						N(SO_OOBINLINE),
+						N(SO_PRIORITY),
+						N(SO_LINGER),
+						N(SO_REUSEPORT),
+						N(SO_PASSCRED),
+						N(SO_PEERCRED),
+						N(SO_RCVLOWAT),
+						N(SO_SNDLOWAT),
+						{20, "SO_RCVTIMEO_OLD"},
+						{21, "SO_SNDTIMEO_OLD"},
+						N(SO_BINDTODEVICE),
+						N(SO_ATTACH_FILTER),
+						N(SO_DETACH_FILTER),
+						{29, "SO_TIMESTAMP_OLD"},
+						N(SO_ACCEPTCONN),
+						N(SO_PEERSEC),
+						N(SO_SNDBUFFORCE),
+						N(SO_RCVBUFFORCE),
+						N(SO_PASSSEC),
+						N(SO_MARK),
+						N(SO_PROTOCOL),
+						N(SO_DOMAIN),
+						N(SO_PEEK_OFF),
+						N(SO_BUSY_POLL),
+						N(SO_INCOMING_CPU),
+						N(SO_COOKIE),
+						N(SO_PEERGROUPS),
+						{0, NULL}};
+	static const struct value_name tcp[] = {
+	    N(TCP_NODELAY), N(TCP_MAXSEG),   N(TCP_CORK),       N(TCP_KEEPIDLE),     N(TCP_KEEPINTVL),
+	    N(TCP_KEEPCNT), N(TCP_SYNCNT),   N(TCP_LINGER2),    N(TCP_DEFER_ACCEPT), N(TCP_WINDOW_CLAMP),
+	    N(TCP_INFO),    N(TCP_QUICKACK), N(TCP_CONGESTION), N(TCP_USER_TIMEOUT), N(TCP_FASTOPEN),
+	    N(TCP_ULP),     {0, NULL}};
+	static const struct value_name ip[] = {N(IP_TOS),
+					       N(IP_TTL),
+					       N(IP_HDRINCL),
+					       N(IP_OPTIONS),
+					       N(IP_RECVOPTS),
+					       N(IP_PKTINFO),
+					       N(IP_MTU_DISCOVER),
+					       N(IP_RECVERR),
+					       N(IP_RECVTTL),
+					       N(IP_RECVTOS),
+					       N(IP_MTU),
+					       N(IP_FREEBIND),
+					       N(IP_MULTICAST_IF),
+					       N(IP_MULTICAST_TTL),
+					       N(IP_MULTICAST_LOOP),
+					       N(IP_ADD_MEMBERSHIP),
+					       N(IP_DROP_MEMBERSHIP),
+					       {0, NULL}};
+	static const struct value_name ip6[] = {N(IPV6_UNICAST_HOPS),   N(IPV6_MULTICAST_IF),   N(IPV6_MULTICAST_HOPS),
+						N(IPV6_MULTICAST_LOOP), N(IPV6_ADD_MEMBERSHIP), N(IPV6_MTU),
+						N(IPV6_RECVERR),        N(IPV6_V6ONLY),         N(IPV6_RECVPKTINFO),
+						N(IPV6_PKTINFO),        N(IPV6_TCLASS),         {0, NULL}};
 #undef N
 	uint32_t v = (uint32_t)s->c->args[i];
 	switch ((uint32_t)s->c->args[1]) {
@@ -400,23 +450,11 @@ static void show_mmsghdr(struct shown *s, int i)
 }
 
 const struct decoder net_decoders[] = {
-    IN("socket", 1, show_socktype),
-    IN("socket", 2, show_protocol),
-    IN("socketpair", 1, show_socktype),
-    IN("socketpair", 2, show_protocol),
-    OUT("accept", 2, show_socklen),
-    OUT("accept4", 2, show_socklen),
-    OUT("getsockname", 2, show_socklen),
-    OUT("getpeername", 2, show_socklen),
-    OUT("recvfrom", 5, show_socklen),
-    IN("setsockopt", 2, show_sockopt),
-    IN("getsockopt", 2, show_sockopt),
-    IN("setsockopt", 3, show_optval),
-    OUT("getsockopt", 3, show_optval),
-    OUT("getsockopt", 4, show_socklen),
-    IN("sendmsg", 1, show_msghdr),
-    OUT("recvmsg", 1, show_msghdr),
-    OUT("sendmmsg", 1, show_mmsghdr),
-    OUT("recvmmsg", 1, show_mmsghdr),
+    IN("socket", 1, show_socktype),      IN("socket", 2, show_protocol),      IN("socketpair", 1, show_socktype),
+    IN("socketpair", 2, show_protocol),  OUT("accept", 2, show_socklen),      OUT("accept4", 2, show_socklen),
+    OUT("getsockname", 2, show_socklen), OUT("getpeername", 2, show_socklen), OUT("recvfrom", 5, show_socklen),
+    IN("setsockopt", 2, show_sockopt),   IN("getsockopt", 2, show_sockopt),   IN("setsockopt", 3, show_optval),
+    OUT("getsockopt", 3, show_optval),   OUT("getsockopt", 4, show_socklen),  IN("sendmsg", 1, show_msghdr),
+    OUT("recvmsg", 1, show_msghdr),      OUT("sendmmsg", 1, show_mmsghdr),    OUT("recvmmsg", 1, show_mmsghdr),
 };
 const size_t n_net_decoders = ARRAY_SIZE(net_decoders);

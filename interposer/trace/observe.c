@@ -48,7 +48,7 @@ static struct {
 		bool resume; /* instead: its delay is over */
 		bool answered, ok;
 		struct take_over *next;
-	} *take_overs;
+	} * take_overs;
 } req = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct wake_up {

@@ -111,7 +111,7 @@ static uint64_t statx_mount(const struct statx *st)
 static void show_statx_flags(struct shown *s, int i)
 {
 	uint32_t v = (uint32_t)s->c->args[i], sync = v & (AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC);
-	text_puts(&s->text, sync == AT_STATX_FORCE_SYNC   ? "AT_STATX_FORCE_SYNC"
+	text_puts(&s->text, sync == AT_STATX_FORCE_SYNC  ? "AT_STATX_FORCE_SYNC"
 			    : sync == AT_STATX_DONT_SYNC ? "AT_STATX_DONT_SYNC"
 			    : sync                       ? "AT_STATX_SYNC_TYPE"
 							 : "AT_STATX_SYNC_AS_STAT");
@@ -123,10 +123,11 @@ static void show_statx_flags(struct shown *s, int i)
 
 static void show_statx(struct shown *s, int i)
 {
-	static const struct value_name attributes[] = {
-	    {0x4, "STATX_ATTR_COMPRESSED"}, {0x10, "STATX_ATTR_IMMUTABLE"}, {0x20, "STATX_ATTR_APPEND"},
-	    {0x40, "STATX_ATTR_NODUMP"},    {0x800, "STATX_ATTR_ENCRYPTED"}, {0x1000, "STATX_ATTR_AUTOMOUNT"},
-	    {0x2000, "STATX_ATTR_MOUNT_ROOT"}, {0x100000, "STATX_ATTR_VERITY"}, {0x200000, "STATX_ATTR_DAX"}, {0, NULL}};
+	static const struct value_name attributes[] = {{0x4, "STATX_ATTR_COMPRESSED"},    {0x10, "STATX_ATTR_IMMUTABLE"},
+						       {0x20, "STATX_ATTR_APPEND"},       {0x40, "STATX_ATTR_NODUMP"},
+						       {0x800, "STATX_ATTR_ENCRYPTED"},   {0x1000, "STATX_ATTR_AUTOMOUNT"},
+						       {0x2000, "STATX_ATTR_MOUNT_ROOT"}, {0x100000, "STATX_ATTR_VERITY"},
+						       {0x200000, "STATX_ATTR_DAX"},      {0, NULL}};
 	struct statx st;
 	struct text *t = &s->text;
 	if (s->failed || !format_fetch(s, s->c->args[i], &st, sizeof st)) {
@@ -163,7 +164,8 @@ static void show_statx(struct shown *s, int i)
 			    times[k].at.tv_nsec);
 		format_iso(t, times[k].at.tv_sec, times[k].at.tv_nsec, 9);
 	}
-	text_printf(t, ", stx_rdev_major=%u, stx_rdev_minor=%u, stx_dev_major=%u, stx_dev_minor=%u, stx_mnt_id=%#" PRIx64 "}",
+	text_printf(t,
+		    ", stx_rdev_major=%u, stx_rdev_minor=%u, stx_dev_major=%u, stx_dev_minor=%u, stx_mnt_id=%#" PRIx64 "}",
 		    st.stx_rdev_major, st.stx_rdev_minor, st.stx_dev_major, st.stx_dev_minor, statx_mount(&st));
 }
 
@@ -488,13 +490,22 @@ static void show_uname(struct shown *s, int i)
 
 static void show_statfs(struct shown *s, int i)
 {
-	static const struct value_name types[] = {
-	    {0xef53, "EXT2_SUPER_MAGIC"},     {0x01021994, "TMPFS_MAGIC"},    {0x9fa0, "PROC_SUPER_MAGIC"},
-	    {0x62656572, "SYSFS_MAGIC"},      {0x794c7630, "OVERLAYFS_SUPER_MAGIC"}, {0x1cd1, "DEVPTS_SUPER_MAGIC"},
-	    {0x58465342, "XFS_SUPER_MAGIC"},  {0x9123683e, "BTRFS_SUPER_MAGIC"}, {0x858458f6, "RAMFS_MAGIC"}, {0, NULL}};
-	static const struct value_name flags[] = {
-	    {0x20, "ST_VALID"}, {1, "ST_RDONLY"},  {2, "ST_NOSUID"},   {4, "ST_NODEV"},      {8, "ST_NOEXEC"},
-	    {16, "ST_SYNCHRONOUS"}, {64, "ST_MANDLOCK"}, {1024, "ST_NOATIME"}, {2048, "ST_NODIRATIME"}, {4096, "ST_RELATIME"}, {0, NULL}};
+	static const struct value_name types[] = {{0xef53, "EXT2_SUPER_MAGIC"},          {0x01021994, "TMPFS_MAGIC"},
+						  {0x9fa0, "PROC_SUPER_MAGIC"},          {0x62656572, "SYSFS_MAGIC"},
+						  {0x794c7630, "OVERLAYFS_SUPER_MAGIC"}, {0x1cd1, "DEVPTS_SUPER_MAGIC"},
+						  {0x58465342, "XFS_SUPER_MAGIC"},       {0x9123683e, "BTRFS_SUPER_MAGIC"},
+						  {0x858458f6, "RAMFS_MAGIC"},           {0, NULL}};
+	static const struct value_name flags[] = {{0x20, "ST_VALID"},
+						  {1, "ST_RDONLY"},
+						  {2, "ST_NOSUID"},
+						  {4, "ST_NODEV"},
+						  {8, "ST_NOEXEC"},
+						  {16, "ST_SYNCHRONOUS"},
+						  {64, "ST_MANDLOCK"},
+						  {1024, "ST_NOATIME"},
+						  {2048, "ST_NODIRATIME"},
+						  {4096, "ST_RELATIME"},
+						  {0, NULL}};
 	struct statfs f;
 	struct text *t = &s->text;
 	if (!format_out(s, i, &f, sizeof f))
@@ -503,9 +514,10 @@ static void show_statfs(struct shown *s, int i)
 	text_value(t, types, (uint64_t)f.f_type, "???");
 	text_printf(t, ", f_bsize=%ld, f_blocks=%" PRIu64 ", f_bfree=%" PRIu64 ", f_bavail=%" PRIu64, (long)f.f_bsize,
 		    (uint64_t)f.f_blocks, (uint64_t)f.f_bfree, (uint64_t)f.f_bavail);
-	text_printf(t, ", f_files=%" PRIu64 ", f_ffree=%" PRIu64 ", f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=",
-		    (uint64_t)f.f_files, (uint64_t)f.f_ffree, (unsigned)f.f_fsid.__val[0], (unsigned)f.f_fsid.__val[1],
-		    (long)f.f_namelen, (long)f.f_frsize);
+	text_printf(
+	    t, ", f_files=%" PRIu64 ", f_ffree=%" PRIu64 ", f_fsid={val=[%#x, %#x]}, f_namelen=%ld, f_frsize=%ld, f_flags=",
+	    (uint64_t)f.f_files, (uint64_t)f.f_ffree, (unsigned)f.f_fsid.__val[0], (unsigned)f.f_fsid.__val[1],
+	    (long)f.f_namelen, (long)f.f_frsize);
 	text_flags(t, flags, (uint64_t)f.f_flags, "ST_???");
 	text_puts(t, "}");
 }
@@ -515,10 +527,11 @@ static void show_sysinfo(struct shown *s, int i)
 	struct sysinfo v;
 	if (!format_out(s, i, &v, sizeof v))
 		return;
-	text_printf(&s->text, "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, ",
+	text_printf(&s->text,
+		    "{uptime=%ld, loads=[%lu, %lu, %lu], totalram=%lu, freeram=%lu, sharedram=%lu, bufferram=%lu, ",
 		    v.uptime, v.loads[0], v.loads[1], v.loads[2], v.totalram, v.freeram, v.sharedram, v.bufferram);
-	text_printf(&s->text, "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}", v.totalswap,
-		    v.freeswap, v.procs, v.totalhigh, v.freehigh, v.mem_unit);
+	text_printf(&s->text, "totalswap=%lu, freeswap=%lu, procs=%u, totalhigh=%lu, freehigh=%lu, mem_unit=%u}",
+		    v.totalswap, v.freeswap, v.procs, v.totalhigh, v.freehigh, v.mem_unit);
 }
 
 static void show_node_mode(struct shown *s, int i)
@@ -562,8 +575,9 @@ static void show_remaining(struct shown *s, int i)
 
 static void show_entries(struct shown *s, int i)
 {
-	static const struct value_name types[] = {{0, "DT_UNKNOWN"}, {1, "DT_FIFO"}, {2, "DT_CHR"},   {4, "DT_DIR"}, {6, "DT_BLK"},
-						  {8, "DT_REG"},     {10, "DT_LNK"}, {12, "DT_SOCK"}, {14, "DT_WHT"}, {0, NULL}};
+	static const struct value_name types[] = {{0, "DT_UNKNOWN"}, {1, "DT_FIFO"}, {2, "DT_CHR"},  {4, "DT_DIR"},
+						  {6, "DT_BLK"},     {8, "DT_REG"},  {10, "DT_LNK"}, {12, "DT_SOCK"},
+						  {14, "DT_WHT"},    {0, NULL}};
 	struct text *t = &s->text;
 	bool all = s->opt->verbose, wide = s->c->nr == SYS_getdents64;
 	if (!all || s->failed)
@@ -707,4 +721,3 @@ const struct decoder struct_decoders[] = {
     IN("mmap", 5, show_address),
 };
 const size_t n_struct_decoders = ARRAY_SIZE(struct_decoders);
-

@@ -81,8 +81,8 @@ static void show_tms(struct shown *s, int i)
 {
 	struct tms v;
 	if (format_out(s, i, &v, sizeof v))
-		text_printf(&s->text, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}", v.tms_utime, v.tms_stime,
-			    v.tms_cutime, v.tms_cstime);
+		text_printf(&s->text, "{tms_utime=%ld, tms_stime=%ld, tms_cutime=%ld, tms_cstime=%ld}", v.tms_utime,
+			    v.tms_stime, v.tms_cutime, v.tms_cstime);
 }
 
 void format_rusage(struct shown *s, int i)
@@ -97,8 +97,8 @@ void format_rusage(struct shown *s, int i)
 		text_puts(t, "...}");
 		return;
 	}
-	text_printf(t, "ru_maxrss=%ld, ru_ixrss=%ld, ru_idrss=%ld, ru_isrss=%ld, ru_minflt=%ld, ru_majflt=%ld, ", v.ru_maxrss,
-		    v.ru_ixrss, v.ru_idrss, v.ru_isrss, v.ru_minflt, v.ru_majflt);
+	text_printf(t, "ru_maxrss=%ld, ru_ixrss=%ld, ru_idrss=%ld, ru_isrss=%ld, ru_minflt=%ld, ru_majflt=%ld, ",
+		    v.ru_maxrss, v.ru_ixrss, v.ru_idrss, v.ru_isrss, v.ru_minflt, v.ru_majflt);
 	text_printf(t, "ru_nswap=%ld, ru_inblock=%ld, ru_oublock=%ld, ru_msgsnd=%ld, ru_msgrcv=%ld, ru_nsignals=%ld, ",
 		    v.ru_nswap, v.ru_inblock, v.ru_oublock, v.ru_msgsnd, v.ru_msgrcv, v.ru_nsignals);
 	text_printf(t, "ru_nvcsw=%ld, ru_nivcsw=%ld}", v.ru_nvcsw, v.ru_nivcsw);
@@ -120,13 +120,23 @@ static void show_timex(struct shown *s, int i)
 	    {ADJ_ESTERROR, "ADJ_ESTERROR"}, {ADJ_STATUS, "ADJ_STATUS"},       {ADJ_TIMECONST, "ADJ_TIMECONST"},
 	    {ADJ_TAI, "ADJ_TAI"},           {ADJ_SETOFFSET, "ADJ_SETOFFSET"}, {ADJ_MICRO, "ADJ_MICRO"},
 	    {ADJ_NANO, "ADJ_NANO"},         {ADJ_TICK, "ADJ_TICK"},           {0, NULL}};
-	static const struct value_name status[] = {
-	    {STA_PLL, "STA_PLL"},           {STA_PPSFREQ, "STA_PPSFREQ"},     {STA_PPSTIME, "STA_PPSTIME"},
-	    {STA_FLL, "STA_FLL"},           {STA_INS, "STA_INS"},             {STA_DEL, "STA_DEL"},
-	    {STA_UNSYNC, "STA_UNSYNC"},     {STA_FREQHOLD, "STA_FREQHOLD"},   {STA_PPSSIGNAL, "STA_PPSSIGNAL"},
-	    {STA_PPSJITTER, "STA_PPSJITTER"}, {STA_PPSWANDER, "STA_PPSWANDER"}, {STA_PPSERROR, "STA_PPSERROR"},
-	    {STA_CLOCKERR, "STA_CLOCKERR"}, {STA_NANO, "STA_NANO"},           {STA_MODE, "STA_MODE"},
-	    {STA_CLK, "STA_CLK"},           {0, NULL}};
+	static const struct value_name status[] = {{STA_PLL, "STA_PLL"},
+						   {STA_PPSFREQ, "STA_PPSFREQ"},
+						   {STA_PPSTIME, "STA_PPSTIME"},
+						   {STA_FLL, "STA_FLL"},
+						   {STA_INS, "STA_INS"},
+						   {STA_DEL, "STA_DEL"},
+						   {STA_UNSYNC, "STA_UNSYNC"},
+						   {STA_FREQHOLD, "STA_FREQHOLD"},
+						   {STA_PPSSIGNAL, "STA_PPSSIGNAL"},
+						   {STA_PPSJITTER, "STA_PPSJITTER"},
+						   {STA_PPSWANDER, "STA_PPSWANDER"},
+						   {STA_PPSERROR, "STA_PPSERROR"},
+						   {STA_CLOCKERR, "STA_CLOCKERR"},
+						   {STA_NANO, "STA_NANO"},
+						   {STA_MODE, "STA_MODE"},
+						   {STA_CLK, "STA_CLK"},
+						   {0, NULL}};
 	struct timex v;
 	struct text *t = &s->text;
 	if (!format_out(s, i, &v, sizeof v))
@@ -136,9 +146,11 @@ static void show_timex(struct shown *s, int i)
 	text_printf(t, ", offset=%ld, freq=%ld, maxerror=%lu, esterror=%lu, status=", (long)v.offset, (long)v.freq,
 		    (unsigned long)v.maxerror, (unsigned long)v.esterror);
 	text_flags(t, status, (uint32_t)v.status, "STA_???");
-	text_printf(t, ", constant=%ld, precision=%lu, tolerance=%ld, time={tv_sec=%ld, tv_usec=%ld}, tick=%ld, ", (long)v.constant,
-		    (unsigned long)v.precision, (long)v.tolerance, (long)v.time.tv_sec, (long)v.time.tv_usec, (long)v.tick);
-	text_printf(t, "ppsfreq=%ld, jitter=%ld, shift=%d, stabil=%ld, jitcnt=%ld, calcnt=%ld, errcnt=%ld, stbcnt=%ld, tai=%d}",
+	text_printf(t, ", constant=%ld, precision=%lu, tolerance=%ld, time={tv_sec=%ld, tv_usec=%ld}, tick=%ld, ",
+		    (long)v.constant, (unsigned long)v.precision, (long)v.tolerance, (long)v.time.tv_sec,
+		    (long)v.time.tv_usec, (long)v.tick);
+	text_printf(t,
+		    "ppsfreq=%ld, jitter=%ld, shift=%d, stabil=%ld, jitcnt=%ld, calcnt=%ld, errcnt=%ld, stbcnt=%ld, tai=%d}",
 		    (long)v.ppsfreq, (long)v.jitter, v.shift, (long)v.stabil, (long)v.jitcnt, (long)v.calcnt, (long)v.errcnt,
 		    (long)v.stbcnt, v.tai);
 }

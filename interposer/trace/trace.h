@@ -27,9 +27,9 @@ static inline bool trace_set_has(const trace_set *s, uint64_t nr)
 /* -e inject=: at the first, first+step... call of one process; step 0: once; first and step 1: always. */
 struct trace_inject {
 	trace_set calls;
-	bool fakes;     /* the call isn't made; result: -errno or the value */
+	bool fakes; /* the call isn't made; result: -errno or the value */
 	int64_t result;
-	int signal;     /* sent before the call, or 0 */
+	int signal; /* sent before the call, or 0 */
 	unsigned delay_enter_us, delay_exit_us;
 	unsigned first, step;
 };
@@ -37,7 +37,8 @@ struct trace_inject {
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
-	bool reports;  /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
+	bool
+	    reports; /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */
 	trace_set wanted;
 	struct trace_inject injects[TRACE_INJECTS];
@@ -47,10 +48,10 @@ struct trace_options {
 	bool summary, lines; /* -c: summary alone; -C: both */
 	enum trace_clock clock;
 	enum trace_sort { SORT_TIME, SORT_CALLS, SORT_ERRORS, SORT_NAME, SORT_AVERAGE, SORT_NOTHING } sort;
-	unsigned quiet;       /* 2: no ends of processes */
-	uint64_t signals;     /* bit n - 1: signal n is shown */
-	bool append;          /* to file */
-	bool fd_details;      /* sockets' addresses, devices' numbers */
+	unsigned quiet;   /* 2: no ends of processes */
+	uint64_t signals; /* bit n - 1: signal n is shown */
+	bool append;      /* to file */
+	bool fd_details;  /* sockets' addresses, devices' numbers */
 	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
 	unsigned hex, strsize;
 	const char *file; /* -o, or NULL */

@@ -23,8 +23,8 @@ struct tracee {
 	struct tracee *next;
 	struct live live; /* its call is the one that is shown */
 	struct shown shown;
-	bool each;                        /* stops at each call: the tracer shows what it does, workers don't */
-	bool begun;                       /* output_entry() was called */
+	bool each;                       /* stops at each call: the tracer shows what it does, workers don't */
+	bool begun;                      /* output_entry() was called */
 	bool inside, shows, checking_in; /* between entry and exit; of a call that is shown; of the stub's check-in */
 	enum exec_state exec;
 	uint64_t stub_ip;
