@@ -319,7 +319,7 @@ int sandbox_run(const struct launch_options *opt)
 
 	struct trace_options trace = opt->trace;
 	if (trace.file) {
-		trace.fd = open(trace.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		trace.fd = open(trace.file, O_WRONLY | O_CREAT | O_CLOEXEC | (trace.append ? O_APPEND : O_TRUNC), 0666);
 		if (trace.fd < 0)
 			die("-o %s: %s", trace.file, strerror(errno));
 	}

@@ -403,9 +403,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	enum trace_verdict v = TRACE_GO_ON;
 	if (unlikely(trace_reports))
 		v = trace_enter(c, req->data.instruction_pointer, is_foreign(&req->data));
-	int64_t r = likely(v == TRACE_GO_ON) ? answer(c, &req->data)
-		    : v == TRACE_AGAIN       ? -ERESTARTNOINTR
-					     : trace_inject_result();
+	int64_t r = likely(v == TRACE_GO_ON) ? answer(c, &req->data) : -ERESTARTNOINTR;
 	if (unlikely(trace_reports) && r == CALL_CONTINUE && trace_continues(c))
 		r = -ERESTARTNOINTR;
 	if (l->handed_over)

@@ -240,8 +240,9 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	log_event(LF_INTERPOSER, LL_INFO, "init is ready", LOG_INT("uid", args->uid), LOG_INT("gid", args->gid));
 	/* From here on the supervisor speaks for it: a descriptor of the host's has no place in here. */
 	log_debug_close();
-	int listener = filter_install_tracee(args->media->watched, args->opt->keep != NULL,
-					     args->opt->explain || (args->trace->reports && trace_wants_refused(args->trace)));
+	int listener =
+	    filter_install_tracee(args->media->watched, args->opt->keep != NULL,
+				  args->opt->explain || (args->trace->reports && trace_wants_refused(args->trace)));
 	if (listener < 0)
 		die("can't install the filter: %s (Linux 5.19 or later is needed)", strerror(-listener));
 	exchange(sock, listener);

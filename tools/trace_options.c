@@ -9,6 +9,22 @@
 
 #define MAX_STRING (1U << 20)
 
+static enum trace_sort parse_sort(const char *s)
+{
+	static const struct {
+		const char *name;
+		enum trace_sort sort;
+	} names[] = {{"time", SORT_TIME},        {"time-total", SORT_TIME},  {"total-time", SORT_TIME},
+		     {"calls", SORT_CALLS},      {"count", SORT_CALLS},      {"errors", SORT_ERRORS},
+		     {"error", SORT_ERRORS},     {"name", SORT_NAME},        {"syscall", SORT_NAME},
+		     {"avg-time", SORT_AVERAGE}, {"time-avg", SORT_AVERAGE}, {"none", SORT_NOTHING},
+		     {"nothing", SORT_NOTHING}};
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i].name, s))
+			return names[i].sort;
+	die("-S: \"%s\": wanted are time, calls, errors, name, avg-time and nothing", s);
+}
+
 void trace_option(struct trace_options *t, int letter, const char *value)
 {
 	char *end;
@@ -19,6 +35,15 @@ void trace_option(struct trace_options *t, int letter, const char *value)
 		if (value[0] == '|' || value[0] == '!')
 			die("-o: pipes are not supported: \"%s\"", value);
 		t->file = value;
+		break;
+	case 'A':
+		t->append = true;
+		break;
+	case 'q':
+		t->quiet++;
+		break;
+	case 'S':
+		t->sort = parse_sort(value);
 		break;
 	case 'e':
 		trace_expression(t, value);
@@ -67,8 +92,9 @@ void trace_option(struct trace_options *t, int letter, const char *value)
 		t->hex++;
 		break;
 	case 'y':
-		if (t->fd_paths)
-			die("-yy is not supported");
+		if (t->fd_details)
+			die("-y: at most two");
+		t->fd_details = t->fd_paths;
 		t->fd_paths = true;
 		break;
 	case 'z':
@@ -84,6 +110,8 @@ void trace_options_check(struct trace_options *t)
 {
 	if (t->only_ok && t->only_failed)
 		die("-z and -Z exclude each other");
+	if (t->append && !t->file)
+		die("-A is for -o FILE");
 	if (t->json && t->summary)
 		die("--json and -c or -C exclude each other");
 	if (t->json && (t->clock != CLOCK_NONE || t->relative || t->spent))
@@ -93,19 +121,23 @@ void trace_options_check(struct trace_options *t)
 void trace_help(void)
 {
 	fputs("Usage: sandbox trace [OPTIONS] [--] COMMAND [ARG...]\n"
-	      "  -o FILE                write the trace to FILE instead of standard error\n"
-	      "  -e [trace=][!]SET      only these: names, %file %process %network %desc\n"
-	      "                         %memory %signal %all, with commas\n"
-	      "  -e inject=SET:error=E|retval=N[:when=N[+[STEP]]]\n"
-	      "                         these calls fail, or succeed, without being made\n"
+	      "  -o FILE, -A            write the trace to FILE instead of standard error; append\n"
+	      "  -e [trace=][!]SET      only these: names, /REGEX, %file %process %network\n"
+	      "                         %desc %memory %signal %all, with commas\n"
+	      "  -e signal=[!]SET       only these signals\n"
+	      "  -e status=successful|failed\n"
+	      "  -e inject=SET:error=E|retval=N|signal=S|delay_enter=T|delay_exit=T[:when=N[+[STEP]]]\n"
+	      "                         these calls fail, or succeed, without being made; or wait\n"
 	      "  -P PATH                only calls that name PATH\n"
 	      "  -c, -C                 a summary, instead of or beside the lines\n"
+	      "  -S KEY                 sort it by time, calls, errors, name, avg-time, nothing\n"
+	      "  -q, -qq                no messages; no ends of processes either\n"
 	      "  -k                     the stack of each call, with names of functions\n"
 	      "  -t, -tt, -ttt          time of day; with microseconds; since 1970\n"
 	      "  -r, -T                 time since the line before; time in the call\n"
 	      "  -s N                   of strings show N bytes (default 32)\n"
 	      "  -v, -x, -xx            all of structures and environments; strings in hex\n"
-	      "  -y                     paths beside descriptors\n"
+	      "  -y, -yy                paths beside descriptors; addresses of sockets, devices\n"
 	      "  -z, -Z                 only calls that succeed; only those that fail\n"
 	      "  -f                     all processes (always)\n"
 	      "  --json                 one JSON object a line\n"

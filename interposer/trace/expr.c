@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "kernel/syscall.h"
 
+#include <regex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,8 +86,31 @@ static const struct {
 	       {"all", is_any},         {"file", is_file},      {"desc", is_desc},        {"process", is_process},
 	       {"network", is_network}, {"memory", is_memory},  {"signal", is_signal}};
 
+static void add_matching(trace_set *s, const char *pattern)
+{
+	regex_t re;
+	bool any = false;
+	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB))
+		die("-e: \"/%s\" is no regular expression", pattern);
+	for (int nr = 0; nr < SYSCALL_MAX; nr++)
+		if (syscall_desc(nr) && !regexec(&re, syscall_desc(nr)->name, 0, NULL, 0)) {
+			add(s, nr);
+			any = true;
+		}
+	regfree(&re);
+	if (!any)
+		die("-e: no call matches \"/%s\"", pattern);
+}
+
 static void add_named(trace_set *s, const char *name)
 {
+	/* A question mark: no matter if there's no such call. */
+	const bool may_lack = name[0] == '?';
+	name += may_lack;
+	if (name[0] == '/') {
+		add_matching(s, name + 1);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
 		if (strcmp(name, classes[i].name))
 			continue;
@@ -99,8 +124,7 @@ static void add_named(trace_set *s, const char *name)
 			add(s, nr);
 			return;
 		}
-	/* A question mark: no matter if there's no such call. */
-	if (name[0] == '?')
+	if (may_lack)
 		return;
 	die("-e: there is no call or class \"%s\"", name);
 }
@@ -149,6 +173,32 @@ static void parse_when(struct trace_inject *in, const char *s)
 	in->step = (unsigned)step;
 }
 
+static int parse_signal(const char *s)
+{
+	char *end;
+	long n = strtol(s, &end, 10);
+	if (*s && !*end && n > 0 && n < 65)
+		return (int)n;
+	const char *name = strncmp(s, "SIG", 3) ? s : s + 3;
+	for (int sig = 1; sig < 32; sig++)
+		if (sigabbrev_np(sig) && !strcmp(sigabbrev_np(sig), name))
+			return sig;
+	if (!strcmp(name, "IO"))
+		return SIGIO;
+	die("-e: \"%s\" is no signal", s);
+}
+
+/* Microseconds, or with ms or s behind them. */
+static unsigned parse_delay(const char *s)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+	unsigned long unit = !strcmp(end, "s") ? 1000000 : !strcmp(end, "ms") ? 1000 : !*end || !strcmp(end, "us") ? 1 : 0;
+	if (s[0] < '0' || s[0] > '9' || !unit || n > 60000000 / unit)
+		die("-e inject: \"%s\" is no delay up to 60 s", s);
+	return (unsigned)(n * unit);
+}
+
 static void parse_inject(struct trace_options *t, const char *text)
 {
 	AUTO_FREE char *copy = xstrdup(text);
@@ -165,7 +215,21 @@ static void parse_inject(struct trace_options *t, const char *text)
 			parse_when(in, word + 5);
 			continue;
 		}
-		if (have)
+		if (!strncmp(word, "signal=", 7)) {
+			in->signal = parse_signal(word + 7);
+			have = true;
+			continue;
+		}
+		unsigned *delay = !strncmp(word, "delay_enter=", 12)  ? &in->delay_enter_us
+				  : !strncmp(word, "delay=", 6)       ? &in->delay_enter_us
+				  : !strncmp(word, "delay_exit=", 11) ? &in->delay_exit_us
+								      : NULL;
+		if (delay) {
+			*delay = parse_delay(strchr(word, '=') + 1);
+			have = true;
+			continue;
+		}
+		if (in->fakes)
 			die("-e inject: one error or retval is enough: %s", text);
 		if (!strncmp(word, "error=", 6)) {
 			in->result = parse_error(word + 6);
@@ -174,12 +238,40 @@ static void parse_inject(struct trace_options *t, const char *text)
 			if (*end || !word[7] || in->result < 0)
 				die("-e inject: retval=%s is not a number from 0 on", word + 7);
 		} else {
-			die("-e inject: \"%s\" is not supported; there are error=, retval= and when=", word);
+			die("-e inject: \"%s\" is not supported; there are error=, retval=, signal=, delay_enter=, "
+			    "delay_exit= and when=",
+			    word);
 		}
-		have = true;
+		have = in->fakes = true;
 	}
 	if (!have)
-		die("-e inject: %s: an error= or a retval= is needed", text);
+		die("-e inject: %s: an error=, a retval=, a signal= or a delay is needed", text);
+}
+
+/* -e signal=[!]SET: names with or without SIG, with commas. */
+static uint64_t parse_signals(const char *text)
+{
+	bool inverted = text[0] == '!';
+	AUTO_FREE char *copy = xstrdup(text + inverted);
+	char *rest = copy, *word;
+	uint64_t set = 0;
+	while ((word = strsep(&rest, ","))) {
+		if (!strcmp(word, "all"))
+			set = UINT64_MAX;
+		else if (strcmp(word, "none"))
+			set |= UINT64_C(1) << (parse_signal(word) - 1);
+	}
+	return inverted ? ~set : set;
+}
+
+static void parse_status(struct trace_options *t, const char *text)
+{
+	if (!strcmp(text, "successful"))
+		t->only_ok = true;
+	else if (!strcmp(text, "failed"))
+		t->only_failed = true;
+	else if (strcmp(text, "all"))
+		die("-e status=%s is not supported; there are successful, failed and all", text);
 }
 
 void trace_expression(struct trace_options *t, const char *expr)
@@ -188,14 +280,31 @@ void trace_expression(struct trace_options *t, const char *expr)
 		parse_inject(t, expr + 7);
 		return;
 	}
+	if (!strncmp(expr, "fault=", 6)) {
+		/* strace's older form: ENOSYS without a word. */
+		AUTO_FREE char *text = NULL;
+		if (asprintf(&text, "%s%s", expr + 6, strstr(expr, ":error=") ? "" : ":error=ENOSYS") < 0)
+			die("out of memory");
+		parse_inject(t, text);
+		return;
+	}
+	if (!strncmp(expr, "signal=", 7) || !strncmp(expr, "signals=", 8)) {
+		t->signals = parse_signals(strchr(expr, '=') + 1);
+		return;
+	}
+	if (!strncmp(expr, "status=", 7)) {
+		parse_status(t, expr + 7);
+		return;
+	}
 	if (!strncmp(expr, "trace=", 6))
 		expr += 6;
 	else if (!strncmp(expr, "t=", 2))
 		expr += 2;
 	else if (strchr(expr, '='))
-		die("-e %s is not supported; there are trace= and inject=", expr);
+		die("-e %s is not supported; there are trace=, signal=, status=, inject= and fault=", expr);
+	/* Calls that the table doesn't have, too. */
+	t->filtered = strcmp(expr, "all") && strcmp(expr, "%all");
 	parse_set(&t->wanted, expr);
-	t->filtered = true;
 }
 
 bool trace_wants_refused(const struct trace_options *t)
@@ -211,5 +320,5 @@ bool trace_wants_refused(const struct trace_options *t)
 
 void trace_defaults(struct trace_options *t)
 {
-	*t = (struct trace_options){.on = true, .lines = true, .strsize = 32, .fd = -1};
+	*t = (struct trace_options){.on = true, .lines = true, .strsize = 32, .fd = -1, .signals = UINT64_MAX};
 }

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #define MAX_WORDS 32 /* strace's own */
 
@@ -147,32 +148,89 @@ static void format_times(struct shown *s, uint64_t addr)
 	}
 }
 
-/* -y: the name that the descriptor was last opened by, as the program sees it. */
-void format_fd(struct shown *s, int fd)
+/* Between angle brackets, without the quotes that strace has not here. */
+static void put_name(struct text *t, const char *name, unsigned hex)
 {
-	text_printf(&s->text, "%d", fd);
-	if (!s->opt->fd_paths || fd < 0)
-		return;
+	size_t at = t->n;
+	text_quote(t, name, strlen(name), hex, false);
+	if (t->n >= at + 2) {
+		memmove(t->p + at, t->p + at + 1, t->n - at - 1);
+		t->n -= 2;
+	}
+}
+
+/* -y: the name that the descriptor was last opened by, as the program sees it; pipes, sockets and the like by what they are. */
+static void put_fd_name(struct shown *s, struct text *t, int fd)
+{
 	char buf[PATH_MAX];
 	struct call *c = s->c;
+	struct stat st;
 	AUTO_CLOSE int host = c->ops->get_fd(c, fd);
 	struct record *rec = host < 0 ? NULL : c->ops->current(c);
 	if (!rec)
 		return;
 	AUTO_VFILE struct vfile f = {0};
 	struct vfs_ctx ctx = {.cred = &rec->vcred, .root = &rec->root, .cwd = &rec->cwd, .umask = rec->umask, .owner = c};
-	if (!vfs_identify(host, &f) && f.kind != VF_FOREIGN && vfs_vfile_path(&ctx, &f, buf, sizeof buf) >= 0) {
-		text_puts(&s->text, "<");
-		size_t at = s->text.n;
-		text_quote(&s->text, buf, strnlen(buf, sizeof buf), s->opt->hex, false);
-		/* strace has no quotes here. */
-		if (s->text.n >= at + 2) {
-			memmove(s->text.p + at, s->text.p + at + 1, s->text.n - at - 1);
-			s->text.n -= 2;
+	bool known = !vfs_identify(host, &f);
+	if (known && f.kind != VF_FOREIGN) {
+		if (vfs_vfile_path(&ctx, &f, buf, sizeof buf) >= 0) {
+			text_puts(t, "<");
+			put_name(t, buf, s->opt->hex);
+			if (s->opt->fd_details && !fstat(host, &st) && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+				text_printf(t, "<%s %u:%u>", S_ISCHR(st.st_mode) ? "char" : "block", major(st.st_rdev),
+					    minor(st.st_rdev));
+			text_puts(t, ">");
 		}
-		text_puts(&s->text, ">");
+	} else if (!fstat(host, &st)) {
+		if (S_ISFIFO(st.st_mode))
+			text_printf(t, "<pipe:[%" PRIu64 "]>", (uint64_t)st.st_ino);
+		else if (S_ISSOCK(st.st_mode) && s->opt->fd_details)
+			format_socket(t, host, st.st_ino);
+		else if (S_ISSOCK(st.st_mode))
+			text_printf(t, "<socket:[%" PRIu64 "]>", (uint64_t)st.st_ino);
+		else if (S_ISCHR(st.st_mode) && s->opt->fd_details)
+			text_printf(t, "<char %u:%u>", major(st.st_rdev), minor(st.st_rdev));
 	}
 	record_put(rec);
+}
+
+void format_fd(struct shown *s, int fd)
+{
+	text_printf(&s->text, "%d", fd);
+	if (s->opt->fd_paths && fd >= 0)
+		put_fd_name(s, &s->text, fd);
+}
+
+static bool returns_fd(const struct call *c)
+{
+	switch (c->nr) {
+	case SYS_open:
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_creat:
+	case SYS_dup:
+	case SYS_dup2:
+	case SYS_dup3:
+	case SYS_socket:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_epoll_create:
+	case SYS_epoll_create1:
+	case SYS_eventfd:
+	case SYS_eventfd2:
+	case SYS_memfd_create:
+	case SYS_timerfd_create:
+	case SYS_signalfd:
+	case SYS_signalfd4:
+	case SYS_inotify_init:
+	case SYS_inotify_init1:
+	case SYS_pidfd_open:
+	case SYS_pidfd_getfd:
+		return true;
+	case SYS_fcntl:
+		return (uint32_t)c->args[1] == F_DUPFD || (uint32_t)c->args[1] == F_DUPFD_CLOEXEC;
+	}
+	return false;
 }
 
 static void by_kind(struct shown *s, int i)
@@ -476,6 +534,8 @@ void format_exit(struct shown *s)
 	show_from(s);
 	if (!s->foreign)
 		format_extra(s);
+	if (!s->foreign && s->opt->fd_paths && !s->failed && returns_fd(s->c))
+		put_fd_name(s, &s->extra, (int)s->rval);
 	text_puts(&s->text, ")");
 }
 

@@ -57,8 +57,10 @@ struct decoder {
 	}
 
 const struct decoder *format_decoder(const struct shown *s, int arg);
-extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[], time_decoders[];
-extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders, n_time_decoders;
+extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[],
+    time_decoders[];
+extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders,
+    n_time_decoders;
 extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[],
     names_msg[], names_family[], names_poll[], names_level[], names_sched[];
 /* What is gone at exit, for what shows it there. */
@@ -79,6 +81,8 @@ void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len);
 void format_mode(struct text *t, uint32_t mode);
 void format_open_flags(struct text *t, uint64_t flags);
 void format_fd(struct shown *s, int fd);
+/* -yy: <TCP:[127.0.0.1:1->127.0.0.1:2]> of our duplicate of a socket. */
+void format_socket(struct text *t, int host, uint64_t ino);
 /* reading: of what was read, left bytes are shown in all. */
 void format_iovec(struct shown *s, uint64_t addr, uint64_t n, bool reading, uint64_t left);
 void format_sigset(struct text *t, uint64_t set);

@@ -73,6 +73,59 @@ void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len)
 	text_puts(t, "}");
 }
 
+static bool put_endpoint(struct text *t, const struct sockaddr_storage *sa)
+{
+	char ip[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+	if (sa->ss_family == AF_INET)
+		text_printf(t, "%s:%u", inet_ntop(AF_INET, &in->sin_addr, ip, sizeof ip), ntohs(in->sin_port));
+	else if (sa->ss_family == AF_INET6)
+		text_printf(t, "[%s]:%u", inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof ip), ntohs(in6->sin6_port));
+	else
+		return false;
+	return true;
+}
+
+void format_socket(struct text *t, int host, uint64_t ino)
+{
+	struct sockaddr_storage sa;
+	int family = 0, type = 0, proto = 0;
+	socklen_t n = sizeof family;
+	getsockopt(host, SOL_SOCKET, SO_DOMAIN, &family, &n);
+	n = sizeof type;
+	getsockopt(host, SOL_SOCKET, SO_TYPE, &type, &n);
+	n = sizeof proto;
+	getsockopt(host, SOL_SOCKET, SO_PROTOCOL, &proto, &n);
+	const char *v6 = family == AF_INET6 ? "v6" : "";
+	if (family == AF_UNIX)
+		text_printf(t, "<UNIX-%s:[%" PRIu64 "]>",
+			    type == SOCK_STREAM  ? "STREAM"
+			    : type == SOCK_DGRAM ? "DGRAM"
+						 : "SEQPACKET",
+			    ino);
+	else if (family == AF_NETLINK)
+		text_printf(t, "<NETLINK:[%" PRIu64 "]>", ino);
+	else if (family != AF_INET && family != AF_INET6)
+		text_printf(t, "<socket:[%" PRIu64 "]>", ino);
+	else {
+		text_printf(t, "<%s%s:[", proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ? "UDP" : "RAW", v6);
+		n = sizeof sa;
+		/* strace has the inode's number where there is no address yet. */
+		bool bound =
+		    !getsockname(host, (void *)&sa, &n) &&
+		    (family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port : ((struct sockaddr_in6 *)&sa)->sin6_port);
+		if (!bound || !put_endpoint(t, &sa))
+			text_printf(t, "%" PRIu64, ino);
+		n = sizeof sa;
+		if (bound && !getpeername(host, (void *)&sa, &n)) {
+			text_puts(t, "->");
+			put_endpoint(t, &sa);
+		}
+		text_puts(t, "]>");
+	}
+}
+
 static int length_arg(int nr)
 {
 	switch (nr) {

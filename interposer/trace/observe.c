@@ -46,10 +46,17 @@ static struct {
 	/* Threads that are to be stopped at each call from now on; each waits for its own answer. */
 	struct take_over {
 		pid_t tid;
+		bool resume; /* instead: its delay is over */
 		bool answered, ok;
 		struct take_over *next;
 	} * take_overs;
 } req = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+struct wake_up {
+	pid_t tid;
+	unsigned us;
+};
+static void *wake_later(void *arg);
 
 pid_t trace_tracer(void)
 {
@@ -109,12 +116,19 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 	t->inside = false;
 }
 
-/* Makes the call one that doesn't exist; its result is put in its place at exit. */
+/* A faked call becomes one that doesn't exist; its result is put in its place at exit. */
 static void inject(struct tracee *t)
 {
-	t->injected = trace_injected(t, t->live.call.nr);
-	if (t->injected && ptrace(PTRACE_POKEUSER, t->tid, offsetof(struct user_regs_struct, orig_rax), -1L))
-		t->injected = NULL;
+	const struct trace_inject *in = trace_injected(t, t->live.call.nr);
+	t->injected = NULL;
+	if (!in)
+		return;
+	if (in->signal)
+		live_ops.raise(&t->live.call, in->signal);
+	t->delay_us = in->delay_enter_us;
+	t->delay_exit_us = in->delay_exit_us;
+	if (!in->fakes || !ptrace(PTRACE_POKEUSER, t->tid, offsetof(struct user_regs_struct, orig_rax), -1L))
+		t->injected = in;
 }
 
 static void on_entry(struct tracee *t, const struct __ptrace_syscall_info *info)
@@ -159,21 +173,42 @@ static void on_exit_(struct tracee *t, const struct __ptrace_syscall_info *info)
 		return;
 	int64_t rval = info->exit.rval;
 	bool failed = info->exit.is_error;
-	if (t->injected) {
+	if (t->injected && t->injected->fakes) {
 		rval = t->injected->result;
 		failed = rval < 0;
 		ptrace(PTRACE_POKEUSER, t->tid, offsetof(struct user_regs_struct, rax), (long)rval);
 	}
 	end(t, rval, failed);
+	if (t->injected)
+		t->delay_us = t->delay_exit_us;
 	t->injected = NULL;
 	/* Until the command runs, workers show nothing. */
 	t->each = !trace_started;
 }
 
-static void go_on(const struct tracee *t, int sig)
+/* Lets the tracee wait in its stop, and the others not: false when there is no thread to count the time. */
+static bool delay(struct tracee *t)
+{
+	struct wake_up *w = malloc(sizeof *w);
+	pthread_t thread;
+	if (!w)
+		return false;
+	*w = (struct wake_up){t->tid, t->delay_us};
+	t->delay_us = 0;
+	if (pthread_create(&thread, NULL, wake_later, w)) {
+		free(w);
+		return false;
+	}
+	pthread_detach(thread);
+	return true;
+}
+
+static void go_on(struct tracee *t, int sig)
 {
 	bool stops = t->each || t->inside || !trace_opt->reports;
 	trace_shown();
+	if (t->delay_us && delay(t))
+		return;
 	/* ESRCH: it was killed meanwhile, and the wait says so. */
 	(void)!ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (void *)(long)sig);
 }
@@ -285,12 +320,14 @@ static void take_over_asked(void)
 {
 	pthread_mutex_lock(&req.mu);
 	for (struct take_over *o = req.take_overs; o; o = o->next) {
-		o->ok = !ptrace(PTRACE_INTERRUPT, o->tid, NULL, NULL);
-		if (o->ok) {
-			pthread_mutex_lock(&trace_mu);
+		pthread_mutex_lock(&trace_mu);
+		struct tracee *t = o->resume ? tracee_find(o->tid) : NULL;
+		if (t)
+			go_on(t, 0);
+		o->ok = o->resume || !ptrace(PTRACE_INTERRUPT, o->tid, NULL, NULL);
+		if (o->ok && !o->resume)
 			tracee_get(o->tid)->each = true;
-			pthread_mutex_unlock(&trace_mu);
-		}
+		pthread_mutex_unlock(&trace_mu);
 		o->answered = true;
 	}
 	if (req.take_overs)
@@ -299,9 +336,9 @@ static void take_over_asked(void)
 	pthread_mutex_unlock(&req.mu);
 }
 
-bool trace_take_over(pid_t tid)
+static bool ask_tracer(pid_t tid, bool resume)
 {
-	struct take_over o = {.tid = tid};
+	struct take_over o = {.tid = tid, .resume = resume};
 	pthread_mutex_lock(&req.mu);
 	o.next = req.take_overs;
 	req.take_overs = &o;
@@ -325,6 +362,22 @@ bool trace_take_over(pid_t tid)
 	}
 	pthread_mutex_unlock(&req.mu);
 	return o.ok;
+}
+
+bool trace_take_over(pid_t tid)
+{
+	return ask_tracer(tid, false);
+}
+
+static void *wake_later(void *arg)
+{
+	struct wake_up w = *(struct wake_up *)arg;
+	struct timespec ts = {w.us / 1000000, (long)(w.us % 1000000) * 1000};
+	free(arg);
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+	ask_tracer(w.tid, true);
+	return NULL;
 }
 
 /* Waits until the command is about to be executed, and takes hold of it there. False: there will be none. */

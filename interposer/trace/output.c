@@ -224,7 +224,7 @@ void output_exit(const struct line_of *who, const struct shown *s)
 void output_signal(const struct line_of *who, int sig, const void *siginfo, bool stopped)
 {
 	struct text info = {0};
-	if (!opt->lines)
+	if (!opt->lines || !(opt->signals >> (sig - 1) & 1))
 		return;
 	if (siginfo)
 		format_siginfo(&info, siginfo);
@@ -275,6 +275,8 @@ void output_gone(const struct line_of *who, int wstatus, const struct shown *ins
 		end_line();
 		put_stack(inside);
 	}
+	if (opt->quiet > 1)
+		return;
 	if (opt->json) {
 		json_head(who, WIFEXITED(wstatus) ? "exit" : "killed");
 		if (WIFEXITED(wstatus)) {
@@ -313,12 +315,30 @@ void output_superseded(const struct line_of *who, pid_t by)
 
 /* --- Summary ------------------------------------------------------------------------------------------------------- */
 
-static int by_time(const void *a, const void *b)
+static int compare(const void *a, const void *b)
 {
 	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-	if (counts[x].ns != counts[y].ns)
-		return counts[x].ns < counts[y].ns ? 1 : -1;
-	return x < y ? -1 : x > y;
+	const struct syscall_desc *dx = syscall_desc((int)x), *dy = syscall_desc((int)y);
+	int64_t l = 0, r = 0;
+	switch (opt->sort) {
+	case SORT_TIME:
+		l = counts[x].ns, r = counts[y].ns;
+		break;
+	case SORT_CALLS:
+		l = (int64_t)counts[x].calls, r = (int64_t)counts[y].calls;
+		break;
+	case SORT_ERRORS:
+		l = (int64_t)counts[x].errors, r = (int64_t)counts[y].errors;
+		break;
+	case SORT_AVERAGE:
+		l = counts[x].ns / (int64_t)counts[x].calls, r = counts[y].ns / (int64_t)counts[y].calls;
+		break;
+	case SORT_NAME:
+		return dx && dy ? strcmp(dx->name, dy->name) : !dx - !dy;
+	case SORT_NOTHING:
+		break;
+	}
+	return l != r ? (l < r ? 1 : -1) : (x > y) - (x < y);
 }
 
 static void summary_line(double percent, int64_t ns, uint64_t calls, uint64_t errors, const char *name)
@@ -347,7 +367,7 @@ void output_summary(void)
 		errors += counts[i].errors;
 		ns += counts[i].ns;
 	}
-	qsort(order, n, sizeof *order, by_time);
+	qsort(order, n, sizeof *order, compare);
 	static const char rule[] = "------ ----------- ----------- --------- --------- ----------------";
 	text_puts(&out, "% time     seconds  usecs/call     calls    errors syscall");
 	end_line();

@@ -17,7 +17,6 @@ static __thread struct {
 	struct shown shown;
 	struct line_of who;
 	int64_t entered_ns;
-	const struct trace_inject *injected;
 	bool active;
 } mine;
 
@@ -66,7 +65,6 @@ void report_start(void)
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 {
 	mine.active = false;
-	mine.injected = NULL;
 	if (foreign ? trace_opt->filtered : !trace_wants(c->nr))
 		return TRACE_GO_ON;
 	pthread_mutex_lock(&trace_mu);
@@ -80,11 +78,9 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		else
 			t->exec = EXEC_NONE;
 	}
-	/* Its end is another image's check-in. */
-	bool hand_over = show && c->nr == SYS_execve && !foreign;
-	if (show && !hand_over && t && trace_opt->n_injects && !foreign)
-		mine.injected = trace_injected(t, c->nr);
-	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several(), .injected = mine.injected};
+	/* The end of an execve is another image's check-in; faults are the tracer's to inject. */
+	bool hand_over = show && !foreign && (c->nr == SYS_execve || trace_injects(c->nr));
+	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several()};
 	pthread_mutex_unlock(&trace_mu);
 	if (!show)
 		return TRACE_GO_ON;
@@ -99,12 +95,7 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 	if (trace_opt->lines || trace_opt->n_paths)
 		format_entry(&mine.shown);
 	mine.active = trace_path_wanted(&mine.shown);
-	return mine.injected ? TRACE_INJECT : TRACE_GO_ON;
-}
-
-int64_t trace_inject_result(void)
-{
-	return mine.injected->result;
+	return TRACE_GO_ON;
 }
 
 void trace_blocks(const struct call *c)

@@ -24,18 +24,22 @@ static inline bool trace_set_has(const trace_set *s, uint64_t nr)
 	return nr < TRACE_CALLS && (s->bits[nr / 64] >> (nr % 64) & 1);
 }
 
-/* -e inject=: err or retval at the first, first+step... call of one process; step 0: once; first and step 1: always. */
+/* -e inject=: at the first, first+step... call of one process; step 0: once; first and step 1: always. */
 struct trace_inject {
 	trace_set calls;
-	int64_t result; /* -errno or the value */
+	bool fakes; /* the call isn't made; result: -errno or the value */
+	int64_t result;
+	int signal; /* sent before the call, or 0 */
+	unsigned delay_enter_us, delay_exit_us;
 	unsigned first, step;
 };
 
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
-	bool stacks;   /* -k */
-	bool reports;  /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
+	bool stacks; /* -k */
+	bool
+	    reports; /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */
 	trace_set wanted;
 	struct trace_inject injects[TRACE_INJECTS];
@@ -44,6 +48,11 @@ struct trace_options {
 	unsigned n_paths;
 	bool summary, lines; /* -c: summary alone; -C: both */
 	enum trace_clock clock;
+	enum trace_sort { SORT_TIME, SORT_CALLS, SORT_ERRORS, SORT_NAME, SORT_AVERAGE, SORT_NOTHING } sort;
+	unsigned quiet;   /* 2: no ends of processes */
+	uint64_t signals; /* bit n - 1: signal n is shown */
+	bool append;      /* to file */
+	bool fd_details;  /* sockets' addresses, devices' numbers */
 	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
 	unsigned hex, strsize;
 	const char *file; /* -o, or NULL */
@@ -69,12 +78,10 @@ bool trace_wants_refused(const struct trace_options *opt);
 struct call;
 enum trace_verdict {
 	TRACE_GO_ON,
-	TRACE_INJECT, /* trace_inject_result() is the answer, in place of the handler's */
-	TRACE_AGAIN,  /* the tracer has taken over: the answer is -ERESTARTNOINTR, and the call comes again */
+	TRACE_AGAIN, /* the tracer has taken over: the answer is -ERESTARTNOINTR, and the call comes again */
 };
 extern bool trace_reports;
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign);
-int64_t trace_inject_result(void);
 void trace_blocks(const struct call *c);
 /* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
 bool trace_continues(const struct call *c);

@@ -122,6 +122,14 @@ bool trace_wants(int nr)
 	return !trace_opt->filtered || trace_set_has(&trace_opt->wanted, (uint64_t)(int64_t)nr);
 }
 
+bool trace_injects(int nr)
+{
+	for (unsigned i = 0; i < trace_opt->n_injects; i++)
+		if (trace_set_has(&trace_opt->injects[i].calls, (uint64_t)(int64_t)nr))
+			return true;
+	return false;
+}
+
 const struct trace_inject *trace_injected(struct tracee *t, int nr)
 {
 	for (unsigned i = 0; i < trace_opt->n_injects; i++) {

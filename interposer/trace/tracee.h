@@ -23,13 +23,14 @@ struct tracee {
 	struct tracee *next;
 	struct live live; /* its call is the one that is shown */
 	struct shown shown;
-	bool each;                        /* stops at each call: the tracer shows what it does, workers don't */
-	bool begun;                       /* output_entry() was called */
+	bool each;                       /* stops at each call: the tracer shows what it does, workers don't */
+	bool begun;                      /* output_entry() was called */
 	bool inside, shows, checking_in; /* between entry and exit; of a call that is shown; of the stub's check-in */
 	enum exec_state exec;
 	uint64_t stub_ip;
 	int64_t entered_ns;
 	const struct trace_inject *injected;
+	unsigned delay_us, delay_exit_us; /* before it goes on; after the call */
 	unsigned inject_counts[TRACE_INJECTS];
 };
 
@@ -50,6 +51,7 @@ bool tracee_several(void);
 bool tracee_in_stub(const struct tracee *t, uint64_t ip);
 /* -P: does the call name one of the paths? */
 bool trace_path_wanted(const struct shown *s);
+bool trace_injects(int nr);
 /* What is to be put in the place of t's call nr, counted; or NULL. */
 const struct trace_inject *trace_injected(struct tracee *t, int nr);
 bool trace_wants(int nr);

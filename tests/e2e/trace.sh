@@ -24,10 +24,33 @@ if command -v python3 > /dev/null; then
 	python3 -c 'import json,sys; print(*[json.loads(l)["type"] for l in sys.stdin])' <<< "$got" | grep -q 'call exit$' || fail "json: $got"
 fi
 has '% time +seconds' "$(tr_ -c -- true 2>&1)"
-for bad in -k -p1 -yy --effects '-e signal=all' '-e nosuchcall' '-e inject=read:delay=1'; do
+for bad in -k -p1 -yyy --effects '-e status=odd' '-e nosuchcall' '-e /zz' '-e inject=read:delay=x' '-o |cat' -A '-S odd'; do
 	got=$(tr_ $bad -- true 2>&1)
 	[ $? = 125 ] || fail "$bad is accepted: $got"
 done
+got=$(tr_ -e '/^(openat|close)$,?nosuch' -e signal=none -qq -- cat file 2>&1 > /dev/null)
+has '^openat' "$got"
+has '^close' "$got"
+grep -qE '^read|^\+\+\+' <<< "$got" && fail "regular expression, -qq: $got"
+got=$(tr_ -e trace=kill -e signal=USR1 -- sh -c 'trap : USR1 USR2; kill -USR2 $$; kill -USR1 $$' 2>&1)
+has '^--- SIGUSR1' "$got"
+grep -q '^--- SIGUSR2' <<< "$got" && fail "-e signal: $got"
+got=$(tr_ -e openat -e status=failed -- cat file nowhere 2>&1 > /dev/null)
+has '"nowhere"' "$got"
+grep -q '"file"' <<< "$got" && fail "-e status: $got"
+got=$(tr_ -T -e openat,close -e inject=openat:delay_enter=20ms:when=1 -e inject=close:delay_exit=20ms:when=1 -e inject=openat:signal=USR1:when=2 -- cat file 2>&1 > /dev/null)
+has '^openat\(.* <0\.0[2-9][0-9]*>$' "$got"
+has '^--- SIGUSR1' "$got"
+has '^\+\+\+ killed by SIGUSR1' "$got"
+tr_ -c -S name -o sum -- cat file > /dev/null
+[ "$(sed -n '3,/^---/p' sum | awk '!/^---/ {print $NF}' | sort -c 2>&1)" = "" ] || fail "-S name: $(cat sum)"
+echo first > log
+tr_ -A -o log -e none -- true
+[ "$(head -n 1 log)" = first ] && [ "$(wc -l < log)" = 2 ] || fail "-A: $(cat log)"
+got=$(tr_ -yy -e newfstatat -- cat file 2>&1 > /dev/null)
+has '^newfstatat\(3<.*/file>' "$got"
+has '^newfstatat\(1<char 1:3>' "$got"
+has '= 3<.*/file>$' "$(tr_ -y -e openat -- cat file 2>&1 > /dev/null)"
 got=$(tr_ -e none -- sh -c 'grep Tracer /proc/self/status' 2>/dev/null)
 [ "$got" = "TracerPid:	0" ] || fail "tracer shows inside: $got"
 [ -z "$("$SANDBOX" --explain -- true 2>&1)" ] || fail "--explain says something of nothing"

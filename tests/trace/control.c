@@ -31,8 +31,10 @@ int main(void)
 		struct termios t;
 		struct winsize w = {24, 80, 1, 2};
 		ioctl(pt, TCGETS, &t);
-		ok("ioctl(%d, TCGETS, {c_iflag=ICRNL|IXON, c_oflag=NL0|CR0|TAB0|BS0|VT0|FF0|OPOST|ONLCR, c_cflag=B38400|CS8|CREAD, "
-		   "c_lflag=ISIG|ICANON|ECHO|ECHOE|ECHOK|IEXTEN|ECHOCTL|ECHOKE, ...})", pt);
+		ok("ioctl(%d, TCGETS, {c_iflag=ICRNL|IXON, c_oflag=NL0|CR0|TAB0|BS0|VT0|FF0|OPOST|ONLCR, "
+		   "c_cflag=B38400|CS8|CREAD, "
+		   "c_lflag=ISIG|ICANON|ECHO|ECHOE|ECHOK|IEXTEN|ECHOCTL|ECHOKE, ...})",
+		   pt);
 		ioctl(pt, TIOCSWINSZ, &w);
 		ok("ioctl(%d, TIOCSWINSZ, {ws_row=24, ws_col=80, ws_xpixel=1, ws_ypixel=2})", pt);
 		ioctl(pt, TIOCGWINSZ, &w);
@@ -67,15 +69,19 @@ int main(void)
 	expect(r, "seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, {len=1, filter=%p})", (void *)&f);
 
 	unsigned word = 0;
-	expect(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL), "futex(%p, FUTEX_WAIT_PRIVATE, 1, NULL)", (void *)&word);
+	expect(syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL), "futex(%p, FUTEX_WAIT_PRIVATE, 1, NULL)",
+	       (void *)&word);
 	struct timespec ts = {0, 1000};
-	expect(syscall(SYS_futex, &word, FUTEX_WAIT, 0, &ts), "futex(%p, FUTEX_WAIT, 0, {tv_sec=0, tv_nsec=1000})", (void *)&word);
+	expect(syscall(SYS_futex, &word, FUTEX_WAIT, 0, &ts), "futex(%p, FUTEX_WAIT, 0, {tv_sec=0, tv_nsec=1000})",
+	       (void *)&word);
 	expect(syscall(SYS_futex, &word, FUTEX_WAKE, 1), "futex(%p, FUTEX_WAKE, 1)", (void *)&word);
 	expect(syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 1, NULL, NULL, -1),
 	       "futex(%p, FUTEX_WAIT_BITSET_PRIVATE|FUTEX_CLOCK_REALTIME, 1, NULL, FUTEX_BITSET_MATCH_ANY)", (void *)&word);
-	expect(syscall(SYS_futex, &word, FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, &word, 0), "futex(%p, FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, %p, 0)", (void *)&word, (void *)&word);
+	expect(syscall(SYS_futex, &word, FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, &word, 0),
+	       "futex(%p, FUTEX_CMP_REQUEUE_PRIVATE, 1, 2, %p, 0)", (void *)&word, (void *)&word);
 	expect(syscall(SYS_futex, &word, FUTEX_WAKE_OP_PRIVATE, 1, 1, &word, FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 2)),
-	       "futex(%p, FUTEX_WAKE_OP_PRIVATE, 1, 1, %p, FUTEX_OP_ADD<<28|0x1<<12|FUTEX_OP_CMP_EQ<<24|0x2)", (void *)&word, (void *)&word);
+	       "futex(%p, FUTEX_WAKE_OP_PRIVATE, 1, 1, %p, FUTEX_OP_ADD<<28|0x1<<12|FUTEX_OP_CMP_EQ<<24|0x2)", (void *)&word,
+	       (void *)&word);
 
 	struct sched_param sp = {0};
 	sched_getparam(0, &sp);

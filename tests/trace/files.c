@@ -35,7 +35,8 @@ int main(void)
 	expect(r, "openat(%d, \"x\", O_RDONLY)", fd);
 	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
 	r = S(openat2, AT_FDCWD, "link", &how, sizeof how);
-	expect(r, "openat2(AT_FDCWD, \"link\", {flags=O_RDONLY|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH}, 24)");
+	expect(r,
+	       "openat2(AT_FDCWD, \"link\", {flags=O_RDONLY|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH}, 24)");
 	r = S(pread64, fd, buf, 4, 2);
 	expect(r, "pread64(%d, \"2345\", 4, 2)", fd);
 	r = S(lseek, fd, -3L, SEEK_END);
@@ -77,7 +78,9 @@ int main(void)
 	expect(r, "faccessat2(AT_FDCWD, \"file\", F_OK, AT_EACCESS)");
 	struct timespec ts[2] = {{1, 2}, {0, UTIME_OMIT}};
 	r = S(utimensat, AT_FDCWD, "new", ts, 0);
-	expect(r, "utimensat(AT_FDCWD, \"new\", [{tv_sec=1, tv_nsec=2} /* 1970-01-01T00:00:01.000000002+0000 */, UTIME_OMIT], 0)");
+	expect(
+	    r,
+	    "utimensat(AT_FDCWD, \"new\", [{tv_sec=1, tv_nsec=2} /* 1970-01-01T00:00:01.000000002+0000 */, UTIME_OMIT], 0)");
 	r = S(chown, "new", -1, getgid());
 	expect(r, "chown(\"new\", -1, %u)", getgid());
 	r = S(fallocate, new, 1, 0L, 10L);

@@ -15,7 +15,8 @@ int main(void)
 	ok("pipe2([%d, %d], O_CLOEXEC)", p[0], p[1]);
 	struct pollfd f[2] = {{e, POLLIN | POLLPRI}, {p[0], POLLIN}};
 	long r = syscall(SYS_poll, f, 2, 10);
-	line("poll([{fd=%d, events=POLLIN|POLLPRI}, {fd=%d, events=POLLIN}], 2, 10) = %ld ([{fd=%d, revents=POLLIN}])", e, p[0], r, e);
+	line("poll([{fd=%d, events=POLLIN|POLLPRI}, {fd=%d, events=POLLIN}], 2, 10) = %ld ([{fd=%d, revents=POLLIN}])", e,
+	     p[0], r, e);
 	syscall(SYS_poll, f + 1, 1, 1);
 	line("poll([{fd=%d, events=POLLIN}], 1, 1) = 0 (Timeout)", p[0]);
 	fd_set in, out;
@@ -26,8 +27,9 @@ int main(void)
 	FD_SET(p[1], &out);
 	struct timeval tv = {5, 0};
 	r = syscall(SYS_select, p[1] + 1, &in, &out, NULL, &tv);
-	line("select(%d, [%d %d], [%d], NULL, {tv_sec=5, tv_usec=0}) = %ld (in [%d], out [%d], left {tv_sec=%ld, tv_usec=%ld})", p[1] + 1, e, p[0], p[1],
-	     r, e, p[1], tv.tv_sec, tv.tv_usec);
+	line("select(%d, [%d %d], [%d], NULL, {tv_sec=5, tv_usec=0}) = %ld (in [%d], out [%d], left {tv_sec=%ld, "
+	     "tv_usec=%ld})",
+	     p[1] + 1, e, p[0], p[1], r, e, p[1], tv.tv_sec, tv.tv_usec);
 	struct {
 		unsigned long *set;
 		size_t size;

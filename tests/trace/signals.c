@@ -23,13 +23,18 @@ int main(void)
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 8);
 	ok("rt_sigprocmask(SIG_BLOCK, [USR1 RT_2], NULL, 8)");
 	sigqueue(pid, SIGUSR1, (union sigval){.sival_int = 42});
-	ok("rt_sigqueueinfo(%d, SIGUSR1, {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=%d, si_uid=%d, si_int=42, si_ptr=0x2a})", pid, pid, uid);
+	ok("rt_sigqueueinfo(%d, SIGUSR1, {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=%d, si_uid=%d, si_int=42, "
+	   "si_ptr=0x2a})",
+	   pid, pid, uid);
 	syscall(SYS_rt_sigpending, &set, 8);
 	ok("rt_sigpending([USR1], 8)");
 	sigaddset(&set, SIGRTMIN);
 	syscall(SYS_rt_sigtimedwait, &set, &si, &ts, 8);
-	line("rt_sigtimedwait([USR1 RT_2], {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=%d, si_uid=%d, si_int=42, si_ptr=0x2a}, {tv_sec=0, tv_nsec=1000}, 8) = 10 (SIGUSR1)", pid, uid);
-	expect(syscall(SYS_rt_sigtimedwait, &set, &si, &ts, 8), "rt_sigtimedwait([USR1 RT_2], %p, {tv_sec=0, tv_nsec=1000}, 8)", (void *)&si);
+	line("rt_sigtimedwait([USR1 RT_2], {si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=%d, si_uid=%d, si_int=42, "
+	     "si_ptr=0x2a}, {tv_sec=0, tv_nsec=1000}, 8) = 10 (SIGUSR1)",
+	     pid, uid);
+	expect(syscall(SYS_rt_sigtimedwait, &set, &si, &ts, 8),
+	       "rt_sigtimedwait([USR1 RT_2], %p, {tv_sec=0, tv_nsec=1000}, 8)", (void *)&si);
 	int fd = signalfd(-1, &set, SFD_CLOEXEC);
 	expect(fd, "signalfd4(-1, [USR1 RT_2], 8, SFD_CLOEXEC)");
 	unsigned long most = ~(1UL << (SIGINT - 1));
@@ -70,9 +75,12 @@ int main(void)
 		while (syscall(SYS_waitid, P_PID, child, &ended, WEXITED | WNOWAIT, NULL))
 			;
 		wait4(child, &w, WNOHANG, NULL);
-		expect(child, k ? "wait4(%d, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], WNOHANG, NULL)"
-				: "wait4(%d, [{WIFEXITED(s) && WEXITSTATUS(s) == 7}], WNOHANG, NULL)", child);
+		expect(child,
+		       k ? "wait4(%d, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGKILL}], WNOHANG, NULL)"
+			 : "wait4(%d, [{WIFEXITED(s) && WEXITSTATUS(s) == 7}], WNOHANG, NULL)",
+		       child);
 	}
-	expect(syscall(SYS_waitid, P_ALL, 0, &si, WEXITED | WSTOPPED | WNOHANG, NULL), "waitid(P_ALL, 0, %p, WNOHANG|WEXITED|WSTOPPED, NULL)", (void *)&si);
+	expect(syscall(SYS_waitid, P_ALL, 0, &si, WEXITED | WSTOPPED | WNOHANG, NULL),
+	       "waitid(P_ALL, 0, %p, WNOHANG|WEXITED|WSTOPPED, NULL)", (void *)&si);
 	return 0;
 }

@@ -34,19 +34,27 @@ int main(void)
 	*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS, .cmsg_len = CMSG_LEN(12)};
 	memcpy(CMSG_DATA(c), &cred, 12);
 	long r = sendmsg(sv[0], &m, MSG_NOSIGNAL);
-	expect(r, "sendmsg(%d, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"data\", iov_len=4}], msg_iovlen=1, "
-	    "msg_control=[{cmsg_len=24, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[0, 1]}, "
-	    "{cmsg_len=28, cmsg_level=SOL_SOCKET, cmsg_type=SCM_CREDENTIALS, cmsg_data={pid=%d, uid=%u, gid=%u}}], "
-	    "msg_controllen=%zu, msg_flags=0}, MSG_NOSIGNAL)", sv[0], cred.pid, cred.uid, cred.gid, (size_t)m.msg_controllen);
+	expect(r,
+	       "sendmsg(%d, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"data\", iov_len=4}], msg_iovlen=1, "
+	       "msg_control=[{cmsg_len=24, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[0, 1]}, "
+	       "{cmsg_len=28, cmsg_level=SOL_SOCKET, cmsg_type=SCM_CREDENTIALS, cmsg_data={pid=%d, uid=%u, gid=%u}}], "
+	       "msg_controllen=%zu, msg_flags=0}, MSG_NOSIGNAL)",
+	       sv[0], cred.pid, cred.uid, cred.gid, (size_t)m.msg_controllen);
 	m = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
 	iov = (struct iovec){buf, sizeof buf};
 	r = recvmsg(sv[1], &m, MSG_DONTWAIT);
-	expect(r, "recvmsg(%d, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"data\", iov_len=100}], msg_iovlen=1, msg_controllen=0, msg_flags=MSG_CTRUNC}, MSG_DONTWAIT)", sv[1]);
+	expect(r,
+	       "recvmsg(%d, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"data\", iov_len=100}], msg_iovlen=1, "
+	       "msg_controllen=0, msg_flags=MSG_CTRUNC}, MSG_DONTWAIT)",
+	       sv[1]);
 	r = recvmsg(sv[1], &m, MSG_DONTWAIT);
 	expect(r, "recvmsg(%d, {msg_namelen=0}, MSG_DONTWAIT)", sv[1]);
 	struct mmsghdr mm = {{.msg_iov = &(struct iovec){"xyz", 3}, .msg_iovlen = 1}};
 	r = sendmmsg(sv[0], &mm, 1, 0);
-	expect(r, "sendmmsg(%d, [{msg_hdr={msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"xyz\", iov_len=3}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=3}], 1, 0)", sv[0]);
+	expect(r,
+	       "sendmmsg(%d, [{msg_hdr={msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"xyz\", iov_len=3}], "
+	       "msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=3}], 1, 0)",
+	       sv[0]);
 	r = syscall(SYS_recvfrom, sv[1], buf, 100, MSG_PEEK, NULL, NULL);
 	expect(r, "recvfrom(%d, \"xyz\", 100, MSG_PEEK, NULL, NULL)", sv[1]);
 
@@ -64,14 +72,18 @@ int main(void)
 	listen(s, 5);
 	len = 100;
 	getsockname(s, (void *)&in, &len);
-	ok("getsockname(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, [100 => 16])", s, ntohs(in.sin_port));
+	ok("getsockname(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, [100 => 16])", s,
+	   ntohs(in.sin_port));
 	int cs = socket(AF_INET, SOCK_STREAM, 0);
 	r = connect(cs, (void *)&in, sizeof in);
-	expect(r, "connect(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, 16)", cs, ntohs(in.sin_port));
+	expect(r, "connect(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, 16)", cs,
+	       ntohs(in.sin_port));
 	struct sockaddr_in peer;
 	len = sizeof peer;
 	int as = accept4(s, (void *)&peer, &len, SOCK_CLOEXEC);
-	expect(as, "accept4(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, [16], SOCK_CLOEXEC)", s, ntohs(peer.sin_port));
+	expect(as,
+	       "accept4(%d, {sa_family=AF_INET, sin_port=htons(%u), sin_addr=inet_addr(\"127.0.0.1\")}, [16], SOCK_CLOEXEC)",
+	       s, ntohs(peer.sin_port));
 	r = accept(s, NULL, NULL);
 	expect(r, "accept(%d, NULL, NULL)", s);
 	shutdown(cs, SHUT_WR);
@@ -79,7 +91,10 @@ int main(void)
 	struct sockaddr_in6 in6 = {AF_INET6, htons(53), 0, IN6ADDR_LOOPBACK_INIT, 0};
 	int s6 = socket(AF_INET6, SOCK_DGRAM, IPPROTO_IP);
 	r = connect(s6, (void *)&in6, sizeof in6);
-	expect(r, "connect(%d, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, \"::1\", &sin6_addr), sin6_scope_id=0}, 28)", s6);
+	expect(r,
+	       "connect(%d, {sa_family=AF_INET6, sin6_port=htons(53), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, \"::1\", "
+	       "&sin6_addr), sin6_scope_id=0}, 28)",
+	       s6);
 	struct sockaddr_un un = {AF_UNIX, "nowhere\n"};
 	int us = socket(AF_UNIX, SOCK_DGRAM, 0);
 	r = connect(us, (void *)&un, sizeof un);

@@ -23,14 +23,14 @@ static inline void line(const char *fmt, ...)
 }
 
 /* "CALL = RESULT", for a call that has just returned r, or failed with errno. */
-#define expect(r, ...)                                                                                  \
-	do {                                                                                            \
-		long r_ = (long)(r);                                                                    \
-		int e_ = errno;                                                                         \
-		printf(__VA_ARGS__);                                                                    \
-		if (r_ == -1)                                                                           \
-			printf(" = -1 %s (%s)\n", strerrorname_np(e_), strerror(e_));                   \
-		else                                                                                    \
-			printf(" = %ld\n", r_);                                                         \
+#define expect(r, ...)                                                                \
+	do {                                                                          \
+		long r_ = (long)(r);                                                  \
+		int e_ = errno;                                                       \
+		printf(__VA_ARGS__);                                                  \
+		if (r_ == -1)                                                         \
+			printf(" = -1 %s (%s)\n", strerrorname_np(e_), strerror(e_)); \
+		else                                                                  \
+			printf(" = %ld\n", r_);                                       \
 	} while (0)
 #define ok(...) expect(0, __VA_ARGS__)

@@ -14,17 +14,21 @@ int main(void)
 	setitimer(ITIMER_VIRTUAL, &it, NULL);
 	ok("setitimer(ITIMER_VIRTUAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=100, tv_usec=5}}, NULL)");
 	getitimer(ITIMER_VIRTUAL, &it);
-	ok("getitimer(ITIMER_VIRTUAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=%ld, tv_usec=%ld}})", it.it_value.tv_sec,
-	   it.it_value.tv_usec);
+	ok("getitimer(ITIMER_VIRTUAL, {it_interval={tv_sec=0, tv_usec=0}, it_value={tv_sec=%ld, tv_usec=%ld}})",
+	   it.it_value.tv_sec, it.it_value.tv_usec);
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	expect(fd, "timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC|TFD_NONBLOCK)");
 	struct itimerspec is = {{1, 2}, {3, 4}}, old;
 	timerfd_settime(fd, TFD_TIMER_ABSTIME, &is, &old);
-	ok("timerfd_settime(%d, TFD_TIMER_ABSTIME, {it_interval={tv_sec=1, tv_nsec=2}, it_value={tv_sec=3, tv_nsec=4}}, {it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=0, tv_nsec=0}})", fd);
+	ok("timerfd_settime(%d, TFD_TIMER_ABSTIME, {it_interval={tv_sec=1, tv_nsec=2}, it_value={tv_sec=3, tv_nsec=4}}, "
+	   "{it_interval={tv_sec=0, tv_nsec=0}, it_value={tv_sec=0, tv_nsec=0}})",
+	   fd);
 	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 7};
 	int id;
 	syscall(SYS_timer_create, CLOCK_REALTIME, &ev, &id);
-	ok("timer_create(CLOCK_REALTIME, {sigev_value={sival_int=7, sival_ptr=0x7}, sigev_signo=SIGUSR1, sigev_notify=SIGEV_SIGNAL}, [%d])", id);
+	ok("timer_create(CLOCK_REALTIME, {sigev_value={sival_int=7, sival_ptr=0x7}, sigev_signo=SIGUSR1, "
+	   "sigev_notify=SIGEV_SIGNAL}, [%d])",
+	   id);
 	syscall(SYS_timer_settime, id, 0, &is, NULL);
 	ok("timer_settime(%d, 0, {it_interval={tv_sec=1, tv_nsec=2}, it_value={tv_sec=3, tv_nsec=4}}, NULL)", id);
 	struct timespec ts;
@@ -41,8 +45,8 @@ int main(void)
 	(void)r;
 	struct rusage ru;
 	getrusage(RUSAGE_SELF, &ru);
-	ok("getrusage(RUSAGE_SELF, {ru_utime={tv_sec=%ld, tv_usec=%ld}, ru_stime={tv_sec=%ld, tv_usec=%ld}, ...})", ru.ru_utime.tv_sec,
-	   ru.ru_utime.tv_usec, ru.ru_stime.tv_sec, ru.ru_stime.tv_usec);
+	ok("getrusage(RUSAGE_SELF, {ru_utime={tv_sec=%ld, tv_usec=%ld}, ru_stime={tv_sec=%ld, tv_usec=%ld}, ...})",
+	   ru.ru_utime.tv_sec, ru.ru_utime.tv_usec, ru.ru_stime.tv_sec, ru.ru_stime.tv_usec);
 	struct rlimit rl = {0, RLIM_INFINITY};
 	syscall(SYS_setrlimit, RLIMIT_CORE, &rl);
 	ok("setrlimit(RLIMIT_CORE, {rlim_cur=0, rlim_max=RLIM64_INFINITY})");
