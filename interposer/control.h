@@ -20,8 +20,8 @@ enum control_kind {
 	CONTROL_DUMP,     /* struct control_head; a memfd for the text, whose length the reply tells */
 	CONTROL_STACKS,   /* struct control_stacks; the same */
 };
-#define CONTROL_EXEC_VERSION 1
-#define CONTROL_DUMP_VERSION 1
+#define CONTROL_EXEC_VERSION   1
+#define CONTROL_DUMP_VERSION   1
 #define CONTROL_STACKS_VERSION 1
 
 struct control_head {

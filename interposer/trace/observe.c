@@ -351,7 +351,7 @@ static bool ask_tracer(pid_t tid, bool resume)
 			until.tv_nsec -= 1000000000;
 		}
 		/* The signal ends its wait for an event; one that came just before the wait began is repeated. */
-		pthread_kill(tracer_thread, SIGUSR1);
+		pthread_kill(tracer_thread, SIGUSR2);
 		pthread_cond_timedwait(&req.changed, &req.mu, &until);
 	}
 	if (!o.answered) {
