@@ -20,9 +20,9 @@ struct merge {
 	uint32_t store;
 };
 
-static int by_stamp(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
-	const struct jstamp *x = (*(struct layer_inode *const *)a)->stamp, *y = (*(struct layer_inode *const *)b)->stamp;
+	const struct model_link *x = a, *y = b;
 
 	if (x->dev != y->dev)
 		return x->dev < y->dev ? -1 : 1;
@@ -31,23 +31,29 @@ static int by_stamp(const void *a, const void *b)
 
 int model_links(const struct model *m, struct model_links *out)
 {
-	*out = (struct model_links){.v = malloc((m->n_inodes + 1) * sizeof(struct layer_inode *))};
+	*out = (struct model_links){.v = malloc((m->n_inodes + 1) * sizeof(*out->v))};
 	if (!out->v)
 		return -ENOMEM;
 	FOR_EACH_INODE(m, k, i)
-	if (i->low && i->stamp && i->stamp->ino && !S_ISDIR(i->mode))
-		out->v[out->n++] = i;
-	qsort(out->v, out->n, sizeof(struct layer_inode *), by_stamp);
+	{
+		const struct jstamp *s = i->low ? i->stamp : NULL;
+		if (S_ISDIR(i->mode) || (s && !s->ino))
+			continue;
+		out->v[out->n++] = (struct model_link){.dev = s ? s->dev : m->root->stamp->dev,
+						       .ino = s ? s->ino : i->ino,
+						       .btime = s ? s->btime : i->btime,
+						       .i = i};
+	}
+	qsort(out->v, out->n, sizeof(*out->v), by_number);
 	return 0;
 }
 
 struct layer_inode *model_links_find(const struct model_links *l, uint64_t dev, uint64_t ino, int64_t btime)
 {
-	struct jstamp s = {.dev = dev, .ino = ino};
-	struct layer_inode key = {.stamp = &s}, *p = &key;
-	struct layer_inode **found = l->n ? bsearch(&p, l->v, l->n, sizeof(p), by_stamp) : NULL;
+	const struct model_link key = {.dev = dev, .ino = ino};
+	const struct model_link *found = l->n ? bsearch(&key, l->v, l->n, sizeof(key), by_number) : NULL;
 
-	return found && (*found)->stamp->btime == btime ? *found : NULL;
+	return found && found->btime == btime ? found->i : NULL;
 }
 
 int model_resolve(const struct model *m, const char *path, const struct layer_inode **node, char *host)
@@ -104,12 +110,16 @@ static void learn(struct layer_inode *i, const struct layer_inode *like)
 	i->btime = s->btime;
 }
 
+static struct layer_inode *link_of(const struct merge *g, const struct jstamp *s)
+{
+	return model_links_find(&g->links, s->dev, s->ino, s->btime);
+}
+
 /* An object of the root as an entry of dir. like: what is known of it; NULL: a directory of which nothing is. */
 static struct layer_inode *show(struct merge *g, struct layer_inode *dir, const char *name, size_t len,
 				const struct layer_inode *like)
 {
-	const struct jstamp *s = like ? like->stamp : NULL;
-	struct layer_inode *i = s && !S_ISDIR(like->mode) ? model_links_find(&g->links, s->dev, s->ino, s->btime) : NULL;
+	struct layer_inode *i = like && !S_ISDIR(like->mode) ? link_of(g, like->stamp) : NULL;
 
 	if (!i) {
 		i = model_new(g->m);
@@ -126,7 +136,7 @@ static struct layer_inode *show(struct merge *g, struct layer_inode *dir, const 
 			return NULL;
 		}
 	}
-	return model_set(g->m, dir, name, len, i, true, s) ? i : NULL;
+	return model_set(g->m, dir, name, len, i, true, i->stamp) ? i : NULL;
 }
 
 /* u's object below: *out, NULL if there is none (any more), or none of its type. */
@@ -215,9 +225,14 @@ static int take_entry(struct merge *g, struct layer_inode *dir, const struct lay
 	struct layer_entry *e = model_find(g->m, dir, u->name, u->len);
 	/* Where m has nothing, u has seen the root itself. */
 	bool has = e ? e->has : u->has && dir->low;
+	const struct jstamp *stamp = u->stamp;
+	const struct layer_inode *seen = stamp && !e ? link_of(g, stamp) : NULL;
 
+	/* But for a file whose change m knows by another name: the layer has seen it as changed. */
+	if (seen && seen->stamp)
+		stamp = seen->stamp;
 	if (child || has)
-		return model_set(g->m, dir, u->name, u->len, child, has, u->stamp) ? 0 : -ENOMEM;
+		return model_set(g->m, dir, u->name, u->len, child, has, stamp) ? 0 : -ENOMEM;
 	if (e)
 		model_unset(g->m, e);
 	return 0;

@@ -27,9 +27,13 @@ int model_load_stack(struct model *m, const int *journals, unsigned n) MUST_CHEC
  */
 int model_resolve(const struct model *m, const char *path, const struct layer_inode **node, char *host) MUST_CHECK;
 
-/* Files of the root that the model knows, to be found by what the root has: other links of a file show its change, too. */
+/* The model's files by the numbers that they show: other links of one of the root's show its change, too. */
 struct model_links {
-	struct layer_inode **v; /* by device and inode of their stamp */
+	struct model_link {
+		uint64_t dev, ino;
+		int64_t btime;
+		struct layer_inode *i;
+	} * v;
 	size_t n;
 };
 int model_links(const struct model *m, struct model_links *out) MUST_CHECK;

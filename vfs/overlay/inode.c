@@ -82,6 +82,7 @@ struct inode *ovl_lower_inode(struct super *sb, const struct ovl_lattr *l, const
 	i = &o->i;
 	low->dev = a->dev;
 	low->ino = a->ino;
+	low->node = l->node;
 	memcpy(low->path, path, len);
 	low->path[len] = '\0';
 	o->low = low;

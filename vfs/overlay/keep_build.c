@@ -28,6 +28,7 @@ static int refresh(struct ovl_sb *os, struct ovl_inode *o, const struct layer_in
 	*dev = low.dev;
 	o->low->dev = a->dev;
 	o->low->ino = a->ino;
+	o->low->node = low.node;
 	if (l->back)
 		return 0;
 	o->i.size = a->size;
@@ -81,6 +82,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			r = -ENOMEM;
 		else {
 			memcpy(o->low->path, l->low, n);
+			o->low->node = NULL;
 			o->low->dev = l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->dev : l->stamp->dev;
 			o->low->ino = l->stamp->ino;
 			shown = o->low->dev;

@@ -57,13 +57,18 @@ static struct layer_inode *link_of(const struct ovl_stack *s, uint64_t dev, uint
 	return model_links_find(&s->links, dev == s->dev ? s->was : dev, ino, btime);
 }
 
+static uint64_t shown_dev(const struct ovl_stack *s, const struct layer_inode *i)
+{
+	return i->low && i->stamp ? now_dev(s, i->stamp->dev) : s->dev;
+}
+
 /* What the layer knows counts over the object's own. */
 static void cover(const struct ovl_stack *s, const struct layer_inode *i, struct ovl_lattr *l)
 {
 	struct gattr *a = &l->a;
 
 	l->layer = true;
-	l->dev = i->low && i->stamp ? now_dev(s, i->stamp->dev) : s->dev;
+	l->dev = shown_dev(s, i);
 	l->ino = i->ino;
 	a->mode = i->mode;
 	a->uid = i->uid;
@@ -88,7 +93,7 @@ static int node_attr(const struct ovl_stack *s, const struct layer_inode *i, str
 	char id[24];
 	int r;
 
-	*l = (struct ovl_lattr){0};
+	*l = (struct ovl_lattr){.node = i};
 	if (i->back && S_ISREG(i->mode)) {
 		snprintf(id, sizeof(id), "%" PRIu64, i->back);
 		r = one(store_of(s, i), id, S_IFREG, &l->a, NULL, 0);
@@ -204,13 +209,12 @@ static int find(const struct ovl_inode *o, const struct layer_inode **i, char *h
 {
 	const struct ovl_stack *s = OVL_SB(o->i.sb)->stack;
 
-	*i = NULL;
+	*i = o->low->node;
+	if (*i)
+		return 0;
 	if (!s)
 		return snprintf(host, PATH_MAX, "%s", o->low->path) < PATH_MAX ? 0 : -ENAMETOOLONG;
-	int r = model_resolve(&s->m, o->low->path, i, host);
-	if (!r && !*i && !S_ISDIR(o->i.mode))
-		*i = link_of(s, o->low->dev, o->low->ino, o->i.btime);
-	return r;
+	return model_resolve(&s->m, o->low->path, i, host);
 }
 
 int ovl_low_open(const struct ovl_inode *o, int flags, int *fd, struct gattr *a)
@@ -317,7 +321,7 @@ int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsi
 	return r;
 }
 
-/* A layer's own attributes: true; else the path in the root, "" and *none where there's none. */
+/* *i: a layer has its attributes; else host is the path in the root. -ENODATA: there are none. */
 static int xattrs_of(const struct ovl_inode *o, const struct layer_inode **i, char *host)
 {
 	int r = find(o, i, host);
@@ -325,7 +329,8 @@ static int xattrs_of(const struct ovl_inode *o, const struct layer_inode **i, ch
 	if (!r && *i && !((*i)->flags & JI_XATTR)) {
 		if (!(*i)->low)
 			return -ENODATA;
-		snprintf(host, PATH_MAX, "%s", (*i)->low);
+		if (snprintf(host, PATH_MAX, "%s", (*i)->low) >= PATH_MAX)
+			return -ENAMETOOLONG;
 		*i = NULL;
 	}
 	return r;
@@ -378,6 +383,13 @@ ssize_t ovl_low_getxattr(const struct ovl_inode *o, const char *want, void *buf,
 		return len;
 	}
 	return -ENODATA;
+}
+
+uint64_t ovl_low_dev(const struct ovl_inode *o)
+{
+	const struct ovl_stack *s = OVL_SB(o->i.sb)->stack;
+
+	return o->low->node ? shown_dev(s, o->low->node) : o->low->dev;
 }
 
 int ovl_low_stack(struct ovl_sb *os)

@@ -70,15 +70,17 @@ struct ovl_names {
 
 /* Where an inode comes from. */
 struct ovl_low {
-	uint64_t dev, ino; /* host object */
-	char path[];       /* in the export, by which it was found */
+	uint64_t dev, ino;              /* host object */
+	const struct layer_inode *node; /* in os->stack, or NULL; as long as that */
+	char path[];                    /* in the export, by which it was found */
 };
 
 /* Attributes of a lower object. */
 struct ovl_lattr {
 	struct gattr a;    /* dev and ino are those that a descriptor of it shows */
 	uint64_t dev, ino; /* what the sandbox shows; a device number of the host's */
-	bool layer;        /* known to a stacked layer: ids are as inside, and the host doesn't know these attributes */
+	const struct layer_inode *node;
+	bool layer; /* known to a stacked layer: ids are as inside, and the host doesn't know these attributes */
 };
 
 struct ovl_fd;
@@ -167,6 +169,7 @@ int ovl_low_readdir(const struct ovl_inode *o,
 int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsigned n, struct ovl_lattr *out) MUST_CHECK;
 ssize_t ovl_low_listxattr(const struct ovl_inode *o, char *buf, size_t size) MUST_CHECK;
 ssize_t ovl_low_getxattr(const struct ovl_inode *o, const char *name, void *buf, size_t size) MUST_CHECK;
+uint64_t ovl_low_dev(const struct ovl_inode *o); /* of a stacked layer's object: as the host calls it */
 int ovl_low_stack(struct ovl_sb *os) MUST_CHECK; /* reads the layers of vfs_config(); before the first of the calls above */
 
 /* lookup.c */
