@@ -60,11 +60,23 @@ static int run_above(const struct layer *l, struct launch_options *opt)
 	return status;
 }
 
+static void warn_of_binds(const struct launch_options *opt)
+{
+	for (unsigned i = 0; i < opt->n_mounts; i++) {
+		const struct launch_mount *m = &opt->mounts[i];
+		if (m->kind == MOUNT_BIND && (m->bind == BIND_COW || (m->bind == BIND_RW && opt->all.kind))) {
+			log_msg("changes of the copy-on-write bind %s are not kept", m->dst);
+			return;
+		}
+	}
+}
+
 static int run_on(struct layer *l, struct launch_options *opt)
 {
 	AUTO_FREE char *data = xasprintf("%s/data", l->path);
 	struct launch_keep keep = {.data = data, .kuid = l->meta.kuid};
 
+	warn_of_binds(opt);
 	note_command(l, opt->argv);
 	opt->keep = &keep;
 	int status = run_above(l, opt);

@@ -149,6 +149,9 @@ E" --from $p-e:$p-d --chdir "$here/t" -- sh -c "$see"
 # Files that two layers made have two numbers.
 [ "$("$SANDBOX" --from $p-d:$p-e --chdir "$here/t" -- sh -c 'stat -c %i n1 n2 both | sort -u | wc -l')" = 3 ] || fail "numbers of n1, n2"
 
+# What is below stays as it is, data and journal, whatever is done on top.
+dirs=$([ "$(id -u)" = 0 ] && echo /var/lib/sandbox || echo "$XDG_STATE_HOME/sandbox")
+below=$(manifest $dirs/$p-a $dirs/$p-b)
 # Data: a mapping before and after the copy-up, an unlinked open file, a write through a descriptor.
 cat >data.py <<'PY'
 import mmap, os
@@ -185,6 +188,7 @@ up" --from $p-b --chdir "$here/t" -- cat new/x made/up
 # Many opens, so that what is below is read again and again from what is kept open.
 is 0 '' --from $p-b --chdir "$here/t" -- sh -c 'for i in 1 2 3 4 5; do for f in new/x d/f again/h; do cat $f >/dev/null || exit; done; done'
 
+[ "$below" = "$(manifest $dirs/$p-a $dirs/$p-b)" ] || fail "a layer below was changed"
 # export and commit are of the whole; a conflict leaves all as it was
 echo host >>t/d/g
 "$SANDBOX" commit $p-c >err 2>&1 && fail "committed over a conflict"
