@@ -415,9 +415,9 @@ int sandbox_run(const struct launch_options *opt)
 	int status = front.tty >= 0 ? take_pty(&front, ctl[0]) : 0;
 	if (!status)
 		status = front_run(&front, ctl[0], sup);
-	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, or is in
-	 * a control group, goes first. */
-	if (media.n || limits.n) {
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, is in
+	 * a control group or has the lock of a layer goes first. */
+	if (media.n || limits.n || opt->n_layers) {
 		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
 		media_remove(&media);
