@@ -100,25 +100,43 @@ grep -qx "D d/g" got.txt && grep -qx "D d/gone/" got.txt && ! grep -q "moved" go
 "$SANDBOX" diff -u $p-c "$here/t/newer/x2" | grep -qx " 2" || fail "diff -u shows not what is below"
 "$SANDBOX" diff --all $p-c | grep -q "A .*$here/t/newer/$" || fail "diff --all"
 
+# hold OPTION... - a run that lasts until let_go.
+mkfifo hold
+exec 3<>hold
+held=
+hold() {
+	"$SANDBOX" "$@" -- sh -c 'echo up; read -r x' <hold >up 3<&- &
+	held="$held $!"
+	for _ in $(seq 500); do
+		[ -s up ] && break
+		sleep 0.02
+	done
+	rm up
+}
+let_go() {
+	exec 3>&-
+	# shellcheck disable=SC2086
+	wait $held
+	exec 3<>hold
+	held=
+}
 # Read-only and shared: two runs on it at once; itself it can't change.
-"$SANDBOX" --from $p-b -- sleep 2 &
-"$SANDBOX" --from $p-b -- sleep 2 &
-sleep 0.7
+hold --from $p-b
+hold --from $p-b
 "$SANDBOX" ls | grep -q "^$p-b .*shared" || fail "ls: $("$SANDBOX" ls)"
 "$SANDBOX" ls | grep -q "^$p-c .* $p-b:$p-a " || fail "ls doesn't show what is below"
 "$SANDBOX" --name $p-b -- true 2>err && fail "runs while others lie on it"
 grep -q "in use" err || fail "message: $(cat err)"
-wait
+let_go
 for what in "discard $p-a" "commit $p-a" "--name $p-a -- true" "discard $p-b"; do
 	# shellcheck disable=SC2086
 	"$SANDBOX" $what 2>err && fail "$what though others lie on it"
 	grep -q "lies on" err || fail "$what: $(cat err)"
 done
-"$SANDBOX" --name $p-d -- sleep 2 &
-sleep 0.7
+hold --name $p-d
 "$SANDBOX" --from $p-d -- true 2>err && fail "on one that runs"
 grep -q "in use" err || fail "message: $(cat err)"
-wait
+let_go
 "$SANDBOX" --from $p-none -- true 2>err && fail "on none"
 grep -q "no sandbox named" err || fail "message: $(cat err)"
 "$SANDBOX" --name $p-c --from $p-d -- true 2>err && fail "on others than before"

@@ -288,10 +288,40 @@ int ovl_low_readdir(const struct ovl_inode *o,
 	return r == -ENOENT || r == -ENOTDIR ? 0 : r;
 }
 
+/* Those of nodes whose data a layer has, in one round trip for each layer. */
+static int data_attrs(const struct ovl_stack *s, const struct layer_inode *const *nodes, unsigned n, struct ovl_lattr *out)
+{
+	char ids[LOW_ATTRS_MAX][24];
+	const char *ask[LOW_ATTRS_MAX];
+	struct gattr a[LOW_ATTRS_MAX];
+	unsigned at[LOW_ATTRS_MAX];
+	int r = 0;
+
+	for (uint32_t store = 1; store <= s->n && !r; store++) {
+		unsigned k = 0;
+		for (unsigned i = 0; i < n; i++) {
+			if (!nodes[i] || nodes[i]->store != store)
+				continue;
+			snprintf(ids[k], sizeof(ids[k]), "%" PRIu64, nodes[i]->back);
+			ask[k] = ids[k];
+			at[k++] = i;
+		}
+		if (k)
+			r = gofer_getattrs(gofer(), store_of(s, nodes[at[0]]), "", ask, k, a);
+		for (unsigned i = 0; i < k && !r; i++) {
+			if (!S_ISREG(a[i].mode))
+				continue;
+			out[at[i]] = (struct ovl_lattr){.a = a[i], .node = nodes[at[i]]};
+			cover(s, nodes[at[i]], &out[at[i]]);
+		}
+	}
+	return r;
+}
+
 int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsigned n, struct ovl_lattr *out)
 {
 	const struct ovl_sb *os = OVL_SB(dir->i.sb);
-	const struct layer_inode *d = NULL;
+	const struct layer_inode *d = NULL, *data[LOW_ATTRS_MAX];
 	const char *ask[LOW_ATTRS_MAX];
 	unsigned at[LOW_ATTRS_MAX], k = 0;
 	struct gattr a[LOW_ATTRS_MAX];
@@ -300,9 +330,13 @@ int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsi
 
 	for (unsigned i = 0; i < n && !r; i++) {
 		const struct layer_entry *e = d ? model_find(&os->stack->m, d, names[i], strlen(names[i])) : NULL;
+		const struct layer_inode *c = e ? e->child : NULL;
 		out[i] = (struct ovl_lattr){0};
-		if (e && e->child) {
-			r = node_attr(os->stack, e->child, &out[i], NULL, 0);
+		data[i] = NULL;
+		if (c && c->back && S_ISREG(c->mode)) {
+			data[i] = c;
+		} else if (c) {
+			r = node_attr(os->stack, c, &out[i], NULL, 0);
 			if (r == -ENOENT) {
 				out[i] = (struct ovl_lattr){0};
 				r = 0;
@@ -312,12 +346,18 @@ int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsi
 			at[k++] = i;
 		}
 	}
+	if (!r && d)
+		r = data_attrs(os->stack, data, n, out);
 	if (r || !k)
 		return r;
 	r = gofer_getattrs(gofer(), os->export, d ? d->low : host, ask, k, a);
-	for (unsigned i = 0; i < k && !r; i++)
-		if (a[i].mode && from_root(os->stack, &a[i], &out[at[i]]))
+	for (unsigned i = 0; i < k && !r; i++) {
+		r = a[i].mode ? from_root(os->stack, &a[i], &out[at[i]]) : 0;
+		if (r == -ENOENT) {
 			out[at[i]] = (struct ovl_lattr){0};
+			r = 0;
+		}
+	}
 	return r;
 }
 
