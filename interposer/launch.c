@@ -334,13 +334,13 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + opt->n_layers + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
 	req[0] = (struct export_request){.path = opt->root, .ro = true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
 			req[n++] = (struct export_request){.path = opt->mounts[i].src,
 							   .ro = opt->mounts[i].bind != BIND_RW || opt->all.kind};
-	if (n > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
+	if (n + opt->n_layers > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
 		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - VFS_STORES - 1);
 	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
 	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
@@ -349,6 +349,9 @@ int sandbox_run(const struct launch_options *opt)
 		sys[i].export = n;
 		req[n++] = (struct export_request){.path = sys[i].path, .ro = true};
 	}
+	const uint32_t first_layer = n;
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		req[n++] = (struct export_request){.path = opt->layers[i].store, .ro = true};
 	static struct media media;
 	static struct limits limits;
 	unsigned n_req = n;
@@ -411,6 +414,7 @@ int sandbox_run(const struct launch_options *opt)
 				   : getegid(),
 	    .sys = {sys[0], sys[1]},
 	    .keepfd = keepfd,
+	    .first_layer = first_layer,
 	    .media = &media,
 	    .limits = &limits,
 	    .host_uid = geteuid(),
@@ -462,9 +466,9 @@ int sandbox_run(const struct launch_options *opt)
 		status = front_run(&front, ctl[0], sup);
 	registry_remove(&reg);
 	log_event(LF_INTERPOSER, LL_INFO, "the sandbox ended", LOG_INT("status", status));
-	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, or is in
-	 * a control group, goes first. */
-	if (media.n || limits.n) {
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, is in
+	 * a control group or has the lock of a layer goes first. */
+	if (media.n || limits.n || opt->n_layers) {
 		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
 		media_remove(&media);

@@ -35,6 +35,12 @@ struct launch_keep {
 	uint32_t kuid;    /* kernel uid that owns what's in it; 0: the caller's own */
 };
 
+/* A kept layer that lies under the changes. */
+struct launch_layer {
+	const char *store; /* path of its store, in a directory of the caller's own */
+	int journal;       /* open for reading only */
+};
+
 struct launch_options {
 	char **argv;                      /* command and arguments, NULL terminated */
 	char **env;                       /* environment of the command, NULL terminated */
@@ -55,11 +61,13 @@ struct launch_options {
 	bool net_host;
 	bool stats;
 	bool explain;
-	struct trace_options trace;     /* on: sandbox trace */
-	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
-	const char *name;               /* for those who look for it (registry.h), or NULL */
-	const char *debug_log;          /* file, or NULL */
-	const char *debug_levels;       /* as log_debug_open() takes them */
+	struct trace_options trace;        /* on: sandbox trace */
+	const struct launch_keep *keep;    /* NULL: nothing is kept. Not with OVERLAY_NONE */
+	const struct launch_layer *layers; /* the topmost first. Locked by the caller. Not with OVERLAY_NONE */
+	unsigned n_layers;
+	const char *name;         /* for those who look for it (registry.h), or NULL */
+	const char *debug_log;    /* file, or NULL */
+	const char *debug_levels; /* as log_debug_open() takes them */
 };
 
 /*

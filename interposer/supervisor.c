@@ -240,10 +240,18 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	for (unsigned i = 0; i < args->media->n; i++)
 		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
 	memcpy(cfg.quotas, args->media->quotas, sizeof cfg.quotas);
+	AUTO_FREE struct vfs_layer *layers = xcalloc(opt->n_layers + 1, sizeof *layers);
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		layers[i] = (struct vfs_layer){opt->layers[i].journal, args->first_layer + i};
+	cfg.layers = layers;
+	cfg.n_layers = opt->n_layers;
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
 	mount_all(args);
+	/* Read; nothing that the host has is to be open in here. */
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		close(opt->layers[i].journal);
 	err = vfs_keep_start();
 	if (err)
 		die("can't keep changes: %s", strerror(-err));

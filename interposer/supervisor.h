@@ -53,7 +53,8 @@ struct supervisor_args {
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
-	int keepfd; /* data directory of a kept layer as a mount of its own, or -1 */
+	uint32_t first_layer; /* export of the first of opt's layers; the others follow */
+	int keepfd;           /* data directory of a kept layer as a mount of its own, or -1 */
 	const struct media *media;
 	const struct limits *limits;
 	struct front *front;      /* our copy: place.c makes the pseudo terminal */

@@ -46,10 +46,10 @@ void print_lines(const char *s); /* the same, but line breaks stay */
 /* run.c: the command as the options say, and what becomes of its changes. The status to exit with. */
 int run_sandbox(struct launch_options *opt);
 
-/* cmd.c. Opens a layer or ends the process with a message. */
+/* cmd.c. Opens a layer or ends the process with a message. With LAYER_LOCK it's to change: nothing lies on it. */
 void open_layer_or_die(struct layer *l, const char *name, unsigned flags);
-/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. Locked. */
-void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, bool new);
+/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. from: what --from says, or NULL. Locked. */
+void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, const char *from, bool new);
 /* The model of an open layer, or dies. */
 void load_model_or_die(struct model *m, const struct layer *l);
 /* Is path (without a leading slash) one of the n filters, below one, or (above) a parent of one? No filters: everything is. */
@@ -91,7 +91,9 @@ struct commit_options {
 	int n_paths;
 };
 int layer_commit(struct layer *l, const struct commit_options *o);
+/* The same of a layer that may lie on others: with them. Afterwards it lies on the root alone; they stay as they are. */
+int commit_whole(struct layer *l, const struct commit_options *o);
 /* cmd_diff.c: the list as `sandbox diff` prints it. 1: there are changes, 0: none, CMD_FAILED. */
-int print_diff(const struct layer *l);
+int print_diff(struct layer *l);
 
 #endif

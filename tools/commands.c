@@ -13,7 +13,7 @@
 
 static const struct command commands[] = {
     {"ls", "sandbox ls", cmd_ls},
-    {"diff", "sandbox diff [-u] [--stat] [--json] NAME [PATH...]", cmd_diff},
+    {"diff", "sandbox diff [-u] [--stat] [--json] [--all] NAME [PATH...]", cmd_diff},
     {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", cmd_commit},
     {"discard", "sandbox discard NAME...", cmd_discard},
     {"export", "sandbox export NAME [FILE]", cmd_export},

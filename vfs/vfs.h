@@ -145,6 +145,13 @@ struct vfs_config {
 	/* A kept layer under the root: its journal, and the directory that has it. filestore is then the layer's, too. */
 	bool keep;
 	int keep_journal, keep_dir;
+	/* Kept layers between root and upper, the topmost first: their journals, and the exports that are their stores. Lives as long as
+	 * the mounting of the root. */
+	const struct vfs_layer {
+		int journal;
+		uint32_t export;
+	} * layers;
+	unsigned n_layers;
 };
 /* Makes token_rw the working directory of the process: inotify_add_watch(2) takes no directory descriptor. Call it once. */
 int vfs_init(const struct vfs_config *cfg) MUST_CHECK;

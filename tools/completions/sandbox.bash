@@ -35,7 +35,7 @@ _sandbox() {
 	done
 	if [ "$COMP_CWORD" -gt 1 ] && [[ ${COMP_WORDS[1]} =~ ^(diff|commit|discard|export)$ ]]; then
 		case $cur in
-		-*) [ "${COMP_WORDS[1]}" = diff ] && w="-u --stat --json" || w="--dry-run --force"
+		-*) [ "${COMP_WORDS[1]}" = diff ] && w="-u --stat --json --all" || w="--dry-run --force"
 			mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
 		/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;

@@ -93,7 +93,7 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 
 	if (limit <= 0)
 		return 0;
-	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(OVL(inode)), O_RDONLY, &in, &a);
+	r = ovl_low_open(OVL(inode), O_RDONLY, &in, &a);
 	if (r)
 		return r;
 	out = filestore_open(ovl_store(OVL(inode)), id, O_RDWR);
