@@ -127,6 +127,31 @@ static void mark_up(int fd)
 	if (up)
 		*up = true;
 }
+/*
+ * A write fault makes data of all of the page cache's folio up to the file's end, holes included, and how large a folio is depends on how the
+ * file was written before: in pieces of 4 KiB or at once, copied, read from the disk. So holes of such files say nothing.
+ */
+static struct {
+	ino_t ino[TOKENS];
+	unsigned n;
+} * poked;
+
+static bool was_poked(ino_t ino)
+{
+	for (unsigned i = 0; i < poked->n; i++)
+		if (poked->ino[i] == ino)
+			return true;
+	return false;
+}
+
+static void mark_poked(int fd)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && !was_poked(st.st_ino) && poked->n < TOKENS)
+		poked->ino[poked->n++] = st.st_ino;
+}
+
 static bool stale(ino_t ino)
 {
 	return ino && *low_of(ino, true);
@@ -629,6 +654,7 @@ static void op_poke(struct player *p, const struct arg *a)
 	if (sigsetjmp(bus, 1)) {
 		say(p, " SIGBUS");
 	} else {
+		mark_poked(m->fd);
 		memset(m->p + (a[1].n % MAPPED & ~63L), (int)a[2].n, 64);
 		say(p, " poked");
 	}
@@ -718,7 +744,7 @@ static void dump_data(int d, const char *name, const struct stat *st)
 		h = hash(h, buf, (size_t)n);
 	/* What ext4 has not yet allocated it tells apart by the page cache, whose folios may be large. */
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	printf(" %08x data", n < 0 ? (unsigned)errno : h);
+	printf(" %08x data%s", n < 0 ? (unsigned)errno : h, poked && was_poked(st->st_ino) ? " mapped" : "");
 	while ((off = lseek(fd, off, SEEK_DATA)) >= 0) {
 		off_t end = lseek(fd, off, SEEK_HOLE);
 		printf(" %ld-%ld", (long)off, (long)end);
@@ -978,6 +1004,7 @@ int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
 	sigaction(SIGCHLD, &sa, NULL);
 	buf = malloc(BUF);
 	low = mmap(NULL, TOKENS * sizeof(*low), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	poked = mmap(NULL, sizeof(*poked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	note_lower(openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	for (int i = 0; i <= PROCS; i++)
 		if (pipe(pipes[i]))
