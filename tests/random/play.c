@@ -984,7 +984,7 @@ static void on_child(int sig)
 {
 }
 
-int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
+int play(const char *dir, const struct ops *ops, const char *follow, bool drain, bool tree)
 {
 	int pipes[PROCS + 1][2], root = open(dir, O_PATH | O_DIRECTORY);
 	pid_t pid[PROCS];
@@ -1027,6 +1027,8 @@ int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
 		printf("a process died\n");
 		return 3;
 	}
+	if (!tree)
+		return 0;
 	int top = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	printf("tree\n");
 	seen = NULL;
