@@ -48,6 +48,7 @@ static struct {
 /* Not under the lock. Guards the file's end. */
 static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
 static off_t end, allocated, compacted; /* compacted: size after the last time */
+static uint64_t written, synced;        /* bytes of all that was recorded by this run, and how many of these are on the disk */
 static atomic_int broken;               /* errno: nothing can be recorded any more */
 static atomic_bool full;
 
@@ -309,6 +310,7 @@ static void flush(void)
 			log_msg("can't write the journal of the layer: %s", strerror(-r));
 		} else {
 			end += (off_t)b.len;
+			written += b.len;
 			reserve();
 		}
 	}
@@ -332,17 +334,35 @@ int ovl_keep_room(const struct super *sb)
 
 int vfs_sync(bool data)
 {
+	int r;
+
 	if (fd < 0)
 		return 0;
 	if (data) {
-		int r = filestore_sync(store);
+		r = filestore_sync(store);
 		if (r)
 			return r;
 	}
 	flush();
+	pthread_mutex_lock(&io);
+	uint64_t upto = written;
+	bool done = upto == synced;
+	pthread_mutex_unlock(&io);
 	if (atomic_load(&broken))
 		return -EIO;
-	return fdatasync(fd) ? -errno : 0;
+	if (done)
+		return 0;
+	if (fdatasync(fd)) {
+		/* What failed once is not tried again by the next one: nothing after it may be promised. */
+		r = -errno;
+		atomic_store(&broken, -r);
+		log_msg("can't sync the journal of the layer: %s", strerror(-r));
+		return r;
+	}
+	pthread_mutex_lock(&io);
+	synced = MAX(synced, upto);
+	pthread_mutex_unlock(&io);
+	return 0;
 }
 
 /* Writes the state that [0, limit) amounts to into a new file. */
@@ -369,6 +389,7 @@ static int put_in_place(int new, off_t size)
 	    dup3(new, fd, O_CLOEXEC) < 0)
 		return -errno;
 	end = allocated = size;
+	synced = written;
 	return 0;
 }
 
