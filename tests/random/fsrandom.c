@@ -6,6 +6,7 @@
  *     fsrandom [--seed N] [--seconds S | --runs N] [--ops N] [--medium memory|dir|self|named] [--where root|bind] [--size SIZE] [--inodes N]
  *              [--dir DIR] [--holes] [--replay FILE] SANDBOX [OPTION...]
  *
+ * --replay runs the operations of a file, and with --seconds shrinks them further.
  * --holes compares the files' holes, too, where natively and inside they are on the same kind of file system: on dir and self.
  * With --size or --inodes the inside runs first, and an operation that it refused with ENOSPC is left out natively; in the end everything is
  * removed and the space must be there again. named: a kept sandbox; the tree is what a second run on it shows. SANDBOX "native" compares with a second native run.
@@ -407,6 +408,10 @@ int main(int argc, char **argv)
 	if (replay) {
 		ops_read(&ops, replay);
 		failed = differs(&ops, &d);
+		if (failed && seconds) {
+			shrink(&ops, &d, now() + seconds);
+			differs(&ops, &d);
+		}
 		if (failed)
 			report(&ops, &d);
 	}

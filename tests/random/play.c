@@ -648,14 +648,21 @@ static void op_poke(struct player *p, const struct arg *a)
 {
 	struct map *m = &p->map[a[0].n % MAPS];
 	struct timespec ts[2] = {{1000000000, 1}, {1000000000, 2}};
+	struct stat st;
 
-	if (!m->p || !(m->prot & PROT_WRITE))
+	if (!m->p || !(m->prot & PROT_WRITE) || fstat(m->fd, &st))
+		return;
+	/* What is written behind the end, in its page, a tmpfs shows when the file grows, and a disk's file system doesn't. */
+	off_t at = a[1].n % MAPPED & ~63L, len = 64, end = (st.st_size + 4095) & ~4095L;
+	if (at < end && at + len > st.st_size)
+		len = st.st_size - at;
+	if (len <= 0)
 		return;
 	if (sigsetjmp(bus, 1)) {
 		say(p, " SIGBUS");
 	} else {
 		mark_poked(m->fd);
-		memset(m->p + (a[1].n % MAPPED & ~63L), (int)a[2].n, 64);
+		memset(m->p + at, (int)a[2].n, (size_t)len);
 		say(p, " poked");
 	}
 	/* A tmpfs doesn't change the time at a fault, a disk's file system does. */
