@@ -236,7 +236,7 @@ static int pseudo_follow(struct vfs_ctx *ctx, struct inode *inode, struct path *
 void pseudo_stat(const struct inode *i, struct kstat *st)
 {
 	st->dev = i->dev;
-	st->rdev = i->rdev;
+	st->rdev = inode_rdev(i);
 	st->ino = i->ino;
 	st->mode = i->mode;
 	st->nlink = i->nlink;

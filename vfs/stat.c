@@ -9,7 +9,7 @@
 void fill_stat(const struct inode *i, const struct path *p, struct kstat *st)
 {
 	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
+			     .rdev = inode_rdev(i),
 			     .ino = i->ino,
 			     .mode = i->mode,
 			     .nlink = i->nlink,

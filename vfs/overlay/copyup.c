@@ -155,8 +155,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	vfs_wrlock();
 	ovl_keep_see(o);
 	o->id = id;
-	o->back_ino = ino;
-	hostobj_add(dev, ino, inode);
+	hostobj_add(&o->obj, dev, ino, inode);
 	inode->flags |= I_UPPER;
 	ov_set(o, OV_COUNTED);
 	if (reg)

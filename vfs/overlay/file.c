@@ -123,7 +123,7 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	bool live = inode->flags & I_LIVE;
 	*st = (struct kstat){
 	    .dev = inode->dev,
-	    .rdev = inode->rdev,
+	    .rdev = inode_rdev(inode),
 	    .ino = inode->ino,
 	    .mode = inode->mode,
 	    .nlink = inode->nlink,

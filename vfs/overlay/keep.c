@@ -81,8 +81,8 @@ static void stamp_of(const struct ovl_inode *o, struct jstamp *s)
 	const struct inode *i = &o->i;
 
 	*s = (struct jstamp){
-	    .dev = o->low->dev,
-	    .ino = o->low->ino,
+	    .dev = o->low->obj.dev,
+	    .ino = o->low->obj.ino,
 	    .size = i->size,
 	    .mtime = i->mtime,
 	    .ctime = i->ctime,
@@ -103,7 +103,7 @@ static void put_inode(struct ovl_inode *o, uint32_t flags)
 	    .id = o->jid,
 	    .ino = i->ino,
 	    .back = o->id,
-	    .rdev = i->rdev,
+	    .rdev = inode_rdev(i),
 	    .flags = flags,
 	    .mode = i->mode,
 	    .uid = i->uid,
