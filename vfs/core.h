@@ -65,6 +65,7 @@ bool vfs_dev_known(uint64_t host_dev);
 bool iget_live(struct inode *i); /* false: it's dying */
 /* References to inode and (via its own path) whatever p names now, or NULL when that has gone. */
 struct inode *path_inode(const struct path *p);
+uint64_t inode_count(void);
 void inode_stats(struct vfs_stats *out);
 bool in_group(const struct vfs_cred *c, gid_t gid);
 bool inode_owner_or_capable(const struct vfs_cred *c, const struct inode *i);  /* [R] */

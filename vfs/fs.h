@@ -80,8 +80,8 @@ struct dentry {
 		struct mount *mounted;   /* D_MOUNTPOINT: what covers it (topmost) */
 	};
 	struct super *sb;
-	void *fsdata;          /* the file system's: freed by super_ops->dentry_free */
-	char *name;            /* NUL terminated; iname or, after a rename to a longer one, from malloc */
+	void *fsdata; /* the file system's: freed by super_ops->dentry_free */
+	char *name;   /* NUL terminated; iname or, after a rename to a longer one, from malloc */
 	char iname[];
 };
 #define D_PINNED     1U /* storage, not cache */

@@ -314,6 +314,11 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 	return err;
 }
 
+uint64_t inode_count(void)
+{
+	return atomic_load(&n_inodes);
+}
+
 void inode_stats(struct vfs_stats *out)
 {
 	out->inodes = n_inodes;

@@ -122,7 +122,8 @@ static int may_create_in_sticky(const struct vfs_cred *c, const struct path *p, 
 		return 0;
 	vfs_rdlock();
 	const struct inode *dir = p->dentry->parent->inode;
-	bool other = dir && (dir->mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && i->uid != dir->uid && i->uid != c->uid;
+	bool other =
+	    dir && (dir->mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && i->uid != dir->uid && i->uid != c->uid;
 	vfs_rdunlock();
 	return other ? -EACCES : 0;
 }

@@ -48,8 +48,8 @@ static struct {
 /* Not under the lock. Guards the file's end. */
 static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
 static off_t end, allocated, compacted; /* compacted: size after the last time */
-static uint64_t written, synced;        /* bytes of all that was recorded by this run, and how many of these are on the disk */
-static atomic_int broken;               /* errno: nothing can be recorded any more */
+static uint64_t written, synced; /* bytes of all that was recorded by this run, and how many of these are on the disk */
+static atomic_int broken;        /* errno: nothing can be recorded any more */
 static atomic_bool full;
 
 #define PUSH(list, x)                                                               \

@@ -83,7 +83,8 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 		else {
 			memcpy(o->low->path, l->low, n);
 			o->low->obj = (struct hostobj){
-			    .dev = l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->obj.dev : (uint32_t)l->stamp->dev,
+			    .dev =
+				l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->obj.dev : (uint32_t)l->stamp->dev,
 			    .ino = l->stamp->ino,
 			};
 			if (!l->back)
