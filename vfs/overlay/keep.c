@@ -260,7 +260,7 @@ static bool before_unlock(void)
 				queue.cap = queue.len + frame.len + 65536;
 			}
 		}
-		if (!frame.fail) {
+		if (!frame.fail && frame.len) {
 			memcpy(queue.p + queue.len, frame.p, frame.len);
 			queue.len += frame.len;
 		}
