@@ -37,8 +37,8 @@ static int64_t open_common(struct call *c, int dirarg, int patharg, const struct
 	if (r < 0)
 		return r; /* before the name is read and the directory is looked for */
 	n = call_path(c, patharg, name);
-	if (n <= 0)
-		return n ? n : -ENOENT;
+	if (n < 0)
+		return n;
 	if (dirarg >= 0) {
 		/* There an absolute name starts at the descriptor, too. */
 		r = call_base(c, dirarg, how->resolve & RESOLVE_IN_ROOT ? "." : name, &base);
