@@ -12,6 +12,7 @@
  */
 #include "vfs/fs.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
@@ -394,4 +395,24 @@ int filestore_statfs(struct filestore *fs, struct statfs *out)
 	pthread_mutex_unlock(&fs->reclaim);
 	filestore_reclaim(fs);
 	return fstatfs(dir_of(fs), out) ? -errno : 0;
+}
+
+uint64_t filestore_usage(struct filestore *fs)
+{
+	uint64_t sum = 0;
+	struct dirent *e;
+	struct stat st;
+
+	/* dir_of() is no directory where there's no such store. */
+	AUTO_CLOSE int fd = fs->dev ? openat(dir_of(fs), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return 0;
+	take_fd(&fd);
+	filestore_reclaim(fs);
+	while ((e = readdir(d)))
+		if (!fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	closedir(d);
+	return sum;
 }

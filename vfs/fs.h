@@ -278,6 +278,8 @@ void filestore_reclaim(struct filestore *fs);
 /* By the keeper: makes files ahead, in stores that are in use. */
 void filestore_refill(void);
 int filestore_statfs(struct filestore *fs, struct statfs *out);
+/* Bytes that its files use: looks at each one, so it's for the end. */
+uint64_t filestore_usage(struct filestore *fs);
 /* vfs/keeper.c: there is something to tidy up. Any lock may be held. */
 void vfs_keeper_kick(void);
 
