@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -292,10 +293,18 @@ static bool probe_busy(struct filestore *fs, uint64_t id)
 		return true;
 	if (S_ISREG(st.st_mode))
 		return held(fd);
-	/* FIFO: without a reader the open for writing fails; our own end must be closed for that. */
+	/* FIFO. A hang-up is shown if there are no writers but once were some: ours, for an instant. */
+	AUTO_CLOSE int writer = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
+	if (writer < 0)
+		return true;
+	close(take_fd(&writer));
+	struct pollfd p = {.fd = fd};
+	if (poll(&p, 1, 0) < 0 || !(p.revents & POLLHUP))
+		return true;
+	/* And without a reader the open for writing fails; our own end must be closed for that. */
 	close(take_fd(&fd));
-	fd = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
-	return fd >= 0;
+	writer = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
+	return writer >= 0;
 }
 
 bool filestore_written(struct filestore *fs, uint64_t id)
