@@ -235,12 +235,10 @@ static size_t tracee_rules(struct filter_rule *rules, size_t max)
 #define EMULATE(...)
 #define CHECK(...)
 #define DENY(...)
-#define NATIVE(nr_, name, note, ...)                             \
-	if (filter_promises(nr_, &flags, &mask))                 \
-		rules[n++] = (struct filter_rule){.nr = nr_,     \
-						  .action = FILTER_ALLOW, \
-						  .n_conds = 1,  \
-						  .conds = {{flags, mask, FILTER_EQ, 0}}};
+#define NATIVE(nr_, name, note, ...)               \
+	if (filter_promises(nr_, &flags, &mask))   \
+		rules[n++] = (struct filter_rule){ \
+		    .nr = nr_, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{flags, mask, FILTER_EQ, 0}}};
 #include "kernel/syscalls.def"
 	return n;
 }

@@ -36,7 +36,7 @@ void dcache_limit(size_t entries, size_t bytes); /* before the first call; tests
 void dcache_count(bool hit);
 void dcache_stats(struct vfs_stats *out);
 void d_cover(struct dentry *d, struct mount *m); /* [W] d becomes a mount point; referenced for ever by the caller */
-void d_evict(struct dentry *d); /* [W] unreferenced: out of the tree and freed */
+void d_evict(struct dentry *d);                  /* [W] unreferenced: out of the tree and freed */
 /* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
 int d_reserve(void);
 void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */

@@ -47,7 +47,8 @@ static int run(char *const *argv, const char *out, bool more)
 	int status;
 
 	if (!pid) {
-		int fd = open(out, O_WRONLY | O_CREAT | (more ? 0 : O_TRUNC) | O_APPEND, 0666), null = open("/dev/null", O_RDONLY);
+		int fd = open(out, O_WRONLY | O_CREAT | (more ? 0 : O_TRUNC) | O_APPEND, 0666),
+		    null = open("/dev/null", O_RDONLY);
 		if (fd < 0 || dup2(fd, 1) != 1 || dup2(null, 0) != 0)
 			_exit(126);
 		close(fd);
