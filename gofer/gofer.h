@@ -10,6 +10,7 @@
 struct gofer_export {
 	int rootfd; /* O_PATH descriptor of the export's root, inside a mount tree made by gofer_open_export() */
 	bool ro;
+	uint32_t hidden; /* of the links of the root, if that's a directory, so many are filestores' */
 };
 
 /*

@@ -178,8 +178,13 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 	if (!q->max)
 		return 0;
 	if (!total) {
+		struct gattr *a = &c->attrs[0];
+		int err = get_attr(e->rootfd, "", a);
 		r->attrs.n = 1;
-		return get_attr(e->rootfd, "", &c->attrs[0]);
+		/* Some file systems don't count subdirectories: 1. */
+		if (!err && S_ISDIR(a->mode) && a->nlink >= e->hidden + 2)
+			a->nlink -= e->hidden;
+		return err;
 	}
 	char path[WIRE_PATH_MAX];
 	memcpy(path, q->path.s, q->path.len + 1);

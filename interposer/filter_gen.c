@@ -190,15 +190,17 @@ static bool always_allowed(int nr)
 	return false;
 }
 
-/* What promises that something is on the disk: with a kept layer that needs more than the file. */
-static bool promises(int nr)
+static bool always_promises(int nr)
 {
-	return nr == SYS_fsync || nr == SYS_fdatasync;
+	unsigned flags;
+	uint32_t mask;
+
+	return filter_promises(nr, &flags, &mask) && !mask;
 }
 
 static void add_check(scmp_filter_ctx f, int nr, bool keep)
 {
-	if (keep && promises(nr))
+	if (keep && always_promises(nr))
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
@@ -208,16 +210,51 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-/* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, for foreign ABIs, too. */
+static void add_native(scmp_filter_ctx f, int nr, bool growing, bool keep)
+{
+	unsigned flags;
+	uint32_t mask;
+
+	if (growing && filter_grows(nr))
+		add_rule(f, SCMP_ACT_NOTIFY, nr);
+	else if (keep && filter_promises(nr, &flags, &mask))
+		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
+	else
+		add_rule(f, SCMP_ACT_ALLOW, nr);
+}
+
+/* With a kept layer. The rules of CHECK calls, and: natively without the flags that promise something. */
+static size_t tracee_rules(struct filter_rule *rules, size_t max)
+{
+	size_t n = n_filter_rules;
+	unsigned flags;
+	uint32_t mask;
+
+	if (n + FILTER_PROMISING > max)
+		fail("too many rules", E2BIG);
+	memcpy(rules, filter_rules, n * sizeof *rules);
+#define EMULATE(...)
+#define CHECK(...)
+#define DENY(...)
+#define NATIVE(nr_, name, note, ...)               \
+	if (filter_promises(nr_, &flags, &mask))   \
+		rules[n++] = (struct filter_rule){ \
+		    .nr = nr_, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{flags, mask, FILTER_EQ, 0}}};
+#include "kernel/syscalls.def"
+	return n;
+}
+
+/* growing: also what filter_grows(). keep: also what filter_promises(). refusing: notifications in place of errors, for foreign ABIs, too. */
 static void tracee_program(const char *name_of, bool growing, bool keep, bool refusing)
 {
 	static struct program p;
+	static struct filter_rule rules[1024];
 	p.n = 0;
 	uint32_t otherwise = refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS);
 	scmp_filter_ctx f = new_filter(otherwise, otherwise);
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
 #define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep);
-#define NATIVE(nr, name, note, ...)           add_rule(f, growing &&filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
+#define NATIVE(nr, name, note, ...)           add_native(f, nr, growing, keep);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...)    \
 	if (!refusing && (err) != ENOSYS) \
@@ -225,7 +262,7 @@ static void tracee_program(const char *name_of, bool growing, bool keep, bool re
 #include "kernel/syscalls.def"
 	export_program(f, &p);
 	refusing_too = refusing;
-	replace_markers(&p, filter_rules, n_filter_rules, SECCOMP_RET_USER_NOTIF);
+	replace_markers(&p, rules, tracee_rules(rules, ARRAY_SIZE(rules)), SECCOMP_RET_USER_NOTIF);
 	refusing_too = false;
 	print(name_of, &p);
 }

@@ -370,6 +370,8 @@ int sandbox_run(const struct launch_options *opt)
 	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
 	take_stores(&media, exports + n + !!opt->keep);
+	for (unsigned i = 0; i < n; i++)
+		exports[i].hidden = media_stores_in(&media, exports[i].rootfd);
 
 	int client[GOFER_CONNECTIONS], server[GOFER_CONNECTIONS];
 	for (int i = 0; i < GOFER_CONNECTIONS; i++) {

@@ -53,6 +53,24 @@ static bool ours_to_remove(const struct stat *st)
 	       (st->st_uid == geteuid() || (!geteuid() && st->st_uid >= HOST_FIRST && st->st_uid <= HOST_LAST));
 }
 
+/*
+ * A directory's time of change, to be put back after a filestore was made or removed in it: that's no change that anybody should look for. What
+ * somebody else changes in these microseconds isn't to be told apart. Without the right to, the time stays the new one.
+ */
+static struct timespec dir_time(int dirfd)
+{
+	struct stat st;
+
+	return fstat(dirfd, &st) ? (struct timespec){.tv_nsec = UTIME_OMIT} : st.st_mtim;
+}
+
+static void put_back_time(int dirfd, struct timespec mtime)
+{
+	const struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, mtime};
+
+	(void)!futimens(dirfd, ts);
+}
+
 /* 1: removed; 0: it lives or isn't ours; -errno. */
 static int collect_one(int dirfd, const char *name)
 {
@@ -66,7 +84,11 @@ static int collect_one(int dirfd, const char *name)
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ? 0 : -errno;
 	empty(fd);
-	return unlinkat(dirfd, name, AT_REMOVEDIR) ? -errno : 1;
+	struct timespec was = dir_time(dirfd);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR))
+		return -errno;
+	put_back_time(dirfd, was);
+	return 1;
 }
 
 int media_collect(const char *dir, bool say)
@@ -97,7 +119,11 @@ void media_remove(struct media *m)
 		if (!s->path)
 			continue;
 		empty(s->lock);
-		if (rmdir(s->path) && errno != ENOENT)
+		AUTO_CLOSE int parent = openat(s->lock, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		struct timespec was = dir_time(parent);
+		if (!rmdir(s->path))
+			put_back_time(parent, was);
+		else if (errno != ENOENT)
 			log_msg("can't remove the filestore %s: %s", s->path, strerror(errno));
 		close_fd_(&s->lock);
 		close_fd_(&s->tree);
@@ -151,13 +177,19 @@ static int mkdir_apart(const char *dir, const char *path)
 /* Makes and locks one in dir. */
 static void make_store(const char *dir, struct media_store *s)
 {
+	AUTO_CLOSE int parent = -1;
 	struct stat st;
 
 	media_collect(dir, false);
+	parent = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct timespec was = dir_time(parent);
 	for (;;) {
 		AUTO_FREE char *path = new_name(dir);
-		if (mkdir_apart(dir, path)) {
-			if (errno == EEXIST)
+		int r = mkdir_apart(dir, path) ? errno : 0;
+		put_back_time(parent, was);
+		if (r) {
+			errno = r;
+			if (r == EEXIST)
 				continue;
 			die("can't make a filestore in %s: %s%s", dir, strerror(errno),
 			    errno == EACCES || errno == EROFS ? "; choose a place that you may write to with dir=PATH" : "");
@@ -253,4 +285,27 @@ void media_chown(const struct media *m, uid_t uid, gid_t gid)
 	for (unsigned i = 0; i < m->n; i++)
 		if (m->stores[i].path && fchown(m->stores[i].lock, uid, gid))
 			die("can't give %s to the sandbox's uid: %s", m->stores[i].path, strerror(errno));
+}
+
+uint32_t media_stores_in(const struct media *m, int dirfd)
+{
+	struct stat st, parent;
+	uint32_t n = 0;
+	bool ours = false;
+
+	if (fstat(dirfd, &st) || !S_ISDIR(st.st_mode))
+		return 0;
+	for (unsigned i = 0; i < m->n && !ours; i++)
+		ours = m->stores[i].path && !fstatat(m->stores[i].lock, "..", &parent, 0) && parent.st_dev == st.st_dev &&
+		       parent.st_ino == st.st_ino;
+	AUTO_CLOSE int fd = ours ? openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	if (!d)
+		return 0;
+	take_fd(&fd);
+	while ((e = readdir(d)))
+		n += is_store(e->d_name) && e->d_type != DT_REG;
+	closedir(d);
+	return n;
 }

@@ -31,6 +31,8 @@ struct media {
 
 /* Plans, and makes the directories with their locks; from then on a die() of this process removes them. Dies with a message. */
 void media_prepare(const struct launch_options *opt, struct media *m);
+/* How many filestores a directory has, if one of ours is among them, else 0: its link count tells of them. */
+uint32_t media_stores_in(const struct media *m, int dirfd);
 /* Gives the directories to the uid that the supervisor really runs as. Only for root. */
 void media_chown(const struct media *m, uid_t uid, gid_t gid);
 /* What a die() of this process does, in others nothing. */

@@ -8,16 +8,17 @@
 
 ssize_t call_path(struct call *c, int arg, char buf[PATH_MAX])
 {
-	return c->ops->read_string(c, c->args[arg], buf, PATH_MAX);
+	ssize_t n = c->ops->read_string(c, c->args[arg], buf, PATH_MAX);
+
+	return n ? n : -ENOENT;
 }
 
 ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_ok)
 {
-	if (empty_ok && !c->args[arg]) {
-		buf[0] = 0;
-		return 0;
-	}
-	return call_path(c, arg, buf);
+	if (!empty_ok)
+		return call_path(c, arg, buf);
+	buf[0] = 0;
+	return c->args[arg] ? c->ops->read_string(c, c->args[arg], buf, PATH_MAX) : 0;
 }
 
 int call_file(struct call *c, int arg, struct vfile *f, int *hostfd)

@@ -104,7 +104,7 @@ static inline uint32_t arg_u32(const struct call *c, int i)
 {
 	return (uint32_t)c->args[i];
 }
-/* A path argument into buf[PATH_MAX]: its length, -EFAULT, -ENAMETOOLONG. */
+/* A path argument into buf[PATH_MAX]: its length, -EFAULT, -ENAMETOOLONG, and of an empty one -ENOENT, before any descriptor is looked at. */
 ssize_t call_path(struct call *c, int arg, char buf[PATH_MAX]);
 /* dirfd argument -> where a relative name starts. AT_FDCWD gives an empty path (use cwd); otherwise a referenced path of
  * a directory (or of any O_PATH file; of any file when name is ""); -EBADF, -ENOTDIR. Not looked at when name is absolute. */

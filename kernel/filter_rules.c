@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define M32 UINT64_C(0xffffffff)
 #define EQ(n, v)                                                               \
@@ -303,6 +304,27 @@ bool filter_grows(int nr)
 	case SYS_sendfile:
 	case SYS_splice:
 	case SYS_copy_file_range:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool filter_promises(int nr, unsigned *flags, uint32_t *mask)
+{
+	*flags = 0;
+	*mask = 0;
+	switch (nr) {
+	case SYS_fsync:
+	case SYS_fdatasync:
+		return true;
+	case SYS_msync:
+		*flags = 2;
+		*mask = MS_SYNC;
+		return true;
+	case SYS_pwritev2:
+		*flags = 5;
+		*mask = RWF_SYNC | RWF_DSYNC;
 		return true;
 	default:
 		return false;

@@ -35,6 +35,13 @@ extern const size_t n_filter_rules;
 /* NATIVE calls that can make a file grow: where vfs_space_watched(), the filter stops them, too. */
 bool filter_grows(int nr);
 
+/*
+ * NATIVE calls that promise that data is on the disk, with the flags for that: flags is the argument that they're in, mask their bits. A kept
+ * layer's names and attributes must be there, too, so with one the filter stops those. Of calls that always promise it mask is 0.
+ */
+#define FILTER_PROMISING 4 /* so many */
+bool filter_promises(int nr, unsigned *flags, uint32_t *mask);
+
 /* What the whole filter answers for a call: rules and the table's verdicts. For tests and the trace page; err as above. */
 enum filter_action filter_decide(int nr, const uint64_t args[6], int *err);
 

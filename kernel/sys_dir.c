@@ -49,8 +49,8 @@ static int name_and_base(struct call *c, int dirarg, int patharg, char name[PATH
 	ssize_t n = call_path(c, patharg, name);
 
 	*base = (struct path){0};
-	if (n <= 0)
-		return n ? (int)n : -ENOENT;
+	if (n < 0)
+		return (int)n;
 	return dirarg < 0 ? 0 : call_base(c, dirarg, name, base);
 }
 

@@ -150,7 +150,7 @@ int64_t sys_ustat(struct call *c)
 	return -EINVAL;
 }
 
-/* The upper is memory, and the lower isn't written: there is nothing to flush, and the host isn't to be made to. */
+/* Without a kept layer the changes end with the sandbox, and the lower isn't written: there is nothing to flush, and the host isn't to be made to. */
 int64_t sys_sync(struct call *c)
 {
 	c->ops->may_block(c);

@@ -11,8 +11,8 @@ static int name_and_base(struct call *c, int dirarg, int patharg, char name[PATH
 	ssize_t n = call_path(c, patharg, name);
 
 	*base = (struct path){0};
-	if (n <= 0)
-		return n ? (int)n : -ENOENT;
+	if (n < 0)
+		return (int)n;
 	return dirarg < 0 ? 0 : call_base(c, dirarg, name, base);
 }
 
@@ -26,7 +26,7 @@ static int64_t link_common(struct call *c, int odir, int oarg, int ndir, int nar
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	n = call_path(c, oarg, oname);
+	n = flags & AT_EMPTY_PATH ? c->ops->read_string(c, c->args[oarg], oname, sizeof(oname)) : call_path(c, oarg, oname);
 	if (n < 0)
 		return n;
 	r = call_target(c, odir, oname, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ?: AT_SYMLINK_NOFOLLOW), &from);

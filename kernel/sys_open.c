@@ -17,18 +17,28 @@ static bool will_create(uint64_t flags)
 	return flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY));
 }
 
+/* What is written through O_SYNC and O_DSYNC is on the disk then; so must be the name that it's found by. */
+static int promise(struct call *c, const struct open_how *how)
+{
+	if (!(how->flags & O_DSYNC) || (how->flags & O_PATH) || (how->flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	c->ops->may_block(c);
+	return vfs_sync(false);
+}
+
 static int64_t open_common(struct call *c, int dirarg, int patharg, const struct open_how *how)
 {
 	AUTO_PATH struct path base = {0};
 	char name[PATH_MAX];
 	ssize_t n;
-	int fd, r = vfs_open_check(how);
+	AUTO_CLOSE int fd = -1;
+	int r = vfs_open_check(how);
 
 	if (r < 0)
 		return r; /* before the name is read and the directory is looked for */
 	n = call_path(c, patharg, name);
-	if (n <= 0)
-		return n ? n : -ENOENT;
+	if (n < 0)
+		return n;
 	if (dirarg >= 0) {
 		/* There an absolute name starts at the descriptor, too. */
 		r = call_base(c, dirarg, how->resolve & RESOLVE_IN_ROOT ? "." : name, &base);
@@ -36,9 +46,11 @@ static int64_t open_common(struct call *c, int dirarg, int patharg, const struct
 			return r;
 	}
 	r = vfs_open(&c->ctx, base.dentry ? &base : NULL, name, how, &fd);
+	if (!r)
+		r = promise(c, how);
 	if (r < 0)
 		return r;
-	return call_return_fd(c, fd, how->flags & O_CLOEXEC);
+	return call_return_fd(c, take_fd(&fd), how->flags & O_CLOEXEC);
 }
 
 /* build_open_how(): open ignores what it doesn't know. */

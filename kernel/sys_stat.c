@@ -226,11 +226,9 @@ static int64_t readlink_common(struct call *c, int dirarg, int patharg)
 
 	if (size <= 0)
 		return -EINVAL;
-	n = call_path(c, patharg, name);
+	n = dirarg < 0 ? call_path(c, patharg, name) : c->ops->read_string(c, c->args[patharg], name, sizeof(name));
 	if (n < 0)
 		return n;
-	if (n == 0 && dirarg < 0)
-		return -ENOENT;
 	if (dirarg >= 0) {
 		r = call_base(c, dirarg, name, &base);
 		if (r < 0)

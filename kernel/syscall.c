@@ -66,6 +66,20 @@ static int ctx_get_fd(struct vfs_ctx *ctx, int fd)
 	return c->ops->get_fd(c, fd);
 }
 
+/* The filter stops these only where they mean something: a limit of size, a kept layer. */
+static int64_t native(struct call *c)
+{
+	unsigned flags;
+	uint32_t mask;
+
+	if (filter_promises(c->nr, &flags, &mask) && (arg_u32(c, (int)flags) & mask)) {
+		int64_t r = sys_fsync(c);
+		if (r != CALL_CONTINUE)
+			return r;
+	}
+	return filter_grows(c->nr) ? space_check(c) : CALL_CONTINUE;
+}
+
 static int64_t dispatch(struct call *c)
 {
 	const struct syscall_desc *d = syscall_desc(c->nr);
@@ -77,7 +91,7 @@ static int64_t dispatch(struct call *c)
 	if (d->verdict == VERDICT_DENY)
 		return -d->err;
 	if (d->verdict == VERDICT_NATIVE)
-		return filter_grows(c->nr) ? space_check(c) : CALL_CONTINUE;
+		return native(c);
 	if (unlikely(c->rec->pending && c->rec->pending->copied))
 		exec_settle(c);
 	c->ctx = (struct vfs_ctx){

@@ -41,7 +41,8 @@ struct dcache_census {
 	size_t lru_entries, lru_bytes, max_entries, max_bytes, buckets;
 };
 void dcache_census(struct dcache_census *out);
-void d_evict(struct dentry *d); /* [W] unreferenced: out of the tree and freed */
+void d_cover(struct dentry *d, struct mount *m); /* [W] d becomes a mount point; referenced for ever by the caller */
+void d_evict(struct dentry *d);                  /* [W] unreferenced: out of the tree and freed */
 /* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
 int d_reserve(void);
 void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */
@@ -70,6 +71,7 @@ bool vfs_dev_known(uint64_t host_dev);
 bool iget_live(struct inode *i); /* false: it's dying */
 /* References to inode and (via its own path) whatever p names now, or NULL when that has gone. */
 struct inode *path_inode(const struct path *p);
+uint64_t inode_count(void);
 void inode_stats(struct vfs_stats *out);
 bool in_group(const struct vfs_cred *c, gid_t gid);
 bool inode_owner_or_capable(const struct vfs_cred *c, const struct inode *i);  /* [R] */

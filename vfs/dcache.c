@@ -111,7 +111,7 @@ static size_t d_size(const struct dentry *d)
 
 static void lru_add(struct dentry *d)
 {
-	if (d->flags & (D_ONLRU | D_PINNED))
+	if (d->flags & (D_ONLRU | D_PINNED | D_MOUNTPOINT))
 		return;
 	d->flags |= D_ONLRU;
 	TAILQ_INSERT_TAIL(&lru, d, lru);
@@ -129,6 +129,14 @@ static void lru_del(struct dentry *d)
 	lru_bytes -= d_size(d);
 }
 
+void d_cover(struct dentry *d, struct mount *m)
+{
+	vfs_assert_locked(1);
+	lru_del(d);
+	d->mounted = m;
+	d->flags |= D_MOUNTPOINT;
+}
+
 static void hash_add(struct dentry *d)
 {
 	struct dentry **b;
@@ -139,7 +147,7 @@ static void hash_add(struct dentry *d)
 	b = bucket(d->hash);
 	d->hnext = *b;
 	*b = d;
-	TAILQ_INSERT_TAIL(&d->parent->children, d, sibling);
+	LIST_INSERT_HEAD(&d->parent->children, d, sibling);
 	d->flags |= D_HASHED;
 }
 
@@ -153,7 +161,7 @@ static void hash_del(struct dentry *d)
 		;
 	*b = d->hnext;
 	n_hashed--;
-	TAILQ_REMOVE(&d->parent->children, d, sibling);
+	LIST_REMOVE(d, sibling);
 	d->flags &= ~D_HASHED;
 }
 
@@ -205,7 +213,7 @@ static struct dentry *d_alloc(struct super *sb, const char *name, size_t len, bo
 	memcpy(d->name, name, len);
 	d->namelen = (uint16_t)len;
 	d->sb = sb;
-	TAILQ_INIT(&d->children);
+	LIST_INIT(&d->children);
 	n_dentries++;
 	return d;
 }
@@ -340,8 +348,8 @@ void d_instantiate(struct dentry *d, struct inode *inode)
 
 static struct dentry *deepest(struct dentry *d)
 {
-	while (!TAILQ_EMPTY(&d->children))
-		d = TAILQ_FIRST(&d->children);
+	while (!LIST_EMPTY(&d->children))
+		d = LIST_FIRST(&d->children);
 	return d;
 }
 
@@ -488,7 +496,7 @@ void d_invalidate(struct dentry *d)
 	while (cur != d) {
 		struct dentry *parent = cur->parent;
 
-		next = TAILQ_NEXT(cur, sibling);
+		next = LIST_NEXT(cur, sibling);
 		next = next ? deepest(next) : parent;
 		if (!atomic_load(&cur->refs) && !(cur->flags & D_PINNED)) {
 			dget(parent);

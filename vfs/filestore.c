@@ -12,7 +12,9 @@
  */
 #include "vfs/fs.h"
 
+#include <dirent.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -291,10 +293,18 @@ static bool probe_busy(struct filestore *fs, uint64_t id)
 		return true;
 	if (S_ISREG(st.st_mode))
 		return held(fd);
-	/* FIFO: without a reader the open for writing fails; our own end must be closed for that. */
+	/* FIFO. A hang-up is shown if there are no writers but once were some: ours, for an instant. */
+	AUTO_CLOSE int writer = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
+	if (writer < 0)
+		return true;
+	close(take_fd(&writer));
+	struct pollfd p = {.fd = fd};
+	if (poll(&p, 1, 0) < 0 || !(p.revents & POLLHUP))
+		return true;
+	/* And without a reader the open for writing fails; our own end must be closed for that. */
 	close(take_fd(&fd));
-	fd = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
-	return fd >= 0;
+	writer = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
+	return writer >= 0;
 }
 
 bool filestore_written(struct filestore *fs, uint64_t id)
@@ -401,4 +411,24 @@ void filestore_counts(struct filestore *fs, struct filestore_counts *out)
 	pthread_mutex_lock(&fs->lock);
 	*out = (struct filestore_counts){fs->last_id, fs->n_pool, fs->n_freed};
 	pthread_mutex_unlock(&fs->lock);
+}
+
+uint64_t filestore_usage(struct filestore *fs)
+{
+	uint64_t sum = 0;
+	struct dirent *e;
+	struct stat st;
+
+	/* dir_of() is no directory where there's no such store. */
+	AUTO_CLOSE int fd = fs->dev ? openat(dir_of(fs), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return 0;
+	take_fd(&fd);
+	filestore_reclaim(fs);
+	while ((e = readdir(d)))
+		if (!fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+			sum += (uint64_t)st.st_blocks * 512;
+	closedir(d);
+	return sum;
 }

@@ -30,27 +30,40 @@ struct inode {
 	const struct inode_ops *ops;
 	struct super *sb;
 	uint64_t ino;
-	dev_t dev, rdev; /* as the program sees them */
+	dev_t dev; /* as the program sees it */
+	union {
+		dev_t rdev; /* device node: inode_rdev(), inode_set_rdev() */
+		void *sock; /* socket node: VFS_SOCK_KEY bytes (malloc), or NULL; freed by the core */
+	};
 	uid_t uid;
 	gid_t gid;
 	uint32_t nlink, blksize;
-	uint32_t flags; /* I_ */
+	uint32_t flags;  /* I_ */
+	uint32_t dirver; /* directory: counts changes of its names [W] */
 	int64_t size, blocks;
 	int64_t atime, mtime, ctime, btime; /* ns */
-	void *sock;                         /* VFS_SOCK_KEY bytes of a socket node (malloc), or NULL; freed by the core */
-	uint32_t dirver;                    /* directory: counts changes of its names [W] */
 	union {
 		struct dirsnap *snap; /* directory: its names as last listed, vfs/readdir.c */
 		char *link;           /* symlink: its text (malloc) once known; followed without ops->readlink */
 		struct dentry *alias; /* all others: the name it was last opened by; weak, vfs/dcache.c */
 	};
-	/* The union and sock are the core's: zero at inode_init(), freed before ops->release. A file system may set link. */
+	/* The unions are the core's: zero at inode_init(), freed before ops->release. A file system may set link. */
 };
 #define I_LIVE      1U  /* size, blocks and times must be asked for: ops->getattr() */
 #define I_DEAD      2U  /* removed directory: no new entries (ENOENT) */
 #define I_LINKABLE  8U  /* O_TMPFILE without O_EXCL: link may give it a name though nlink is 0; set by the core */
 #define I_IMMUTABLE 16U /* nobody may write, whatever the mode says: directories of processes in proc */
 #define I_UPPER     4U  /* data is in the upper layer: a writable descriptor of its host object is one of ours */
+
+static inline dev_t inode_rdev(const struct inode *i)
+{
+	return S_ISCHR(i->mode) || S_ISBLK(i->mode) ? i->rdev : 0;
+}
+static inline void inode_set_rdev(struct inode *i, dev_t rdev)
+{
+	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
+		i->rdev = rdev;
+}
 
 struct dentry {
 	atomic_uint refs;
@@ -60,12 +73,15 @@ struct dentry {
 	struct dentry *parent; /* referenced; the root of a super is its own parent */
 	struct inode *inode;   /* referenced; NULL: negative */
 	struct dentry *hnext;  /* hash chain, vfs/dcache.c */
-	TAILQ_HEAD(dchildren, dentry) children;
-	TAILQ_ENTRY(dentry) sibling, lru;
+	LIST_HEAD(dchildren, dentry) children;
+	LIST_ENTRY(dentry) sibling;
+	union {
+		TAILQ_ENTRY(dentry) lru; /* D_ONLRU */
+		struct mount *mounted;   /* D_MOUNTPOINT: what covers it (topmost) */
+	};
 	struct super *sb;
-	struct mount *mounted; /* D_MOUNTPOINT: what covers it (topmost) */
-	void *fsdata;          /* the file system's: freed by super_ops->dentry_free */
-	char *name;            /* NUL terminated; iname or, after a rename to a longer one, from malloc */
+	void *fsdata; /* the file system's: freed by super_ops->dentry_free */
+	char *name;   /* NUL terminated; iname or, after a rename to a longer one, from malloc */
 	char iname[];
 };
 #define D_PINNED     1U /* storage, not cache */
@@ -214,8 +230,15 @@ void d_invalidate(struct dentry *d);
 void d_pin(struct dentry *d);
 
 /* vfs/inode.c: host object (st_dev, st_ino of a descriptor that we hand out) -> inode. [W] except the lookup [R]. */
-void hostobj_add(dev_t dev, uint64_t ino, struct inode *inode); /* no reference held: release must hostobj_del() */
-void hostobj_del(dev_t dev, uint64_t ino);
+struct hostobj {
+	struct hostobj *next;
+	struct inode *inode; /* NULL: not in the table */
+	uint64_t ino;
+	uint32_t dev; /* the kernel's own device numbers have 32 bits */
+};
+/* h, the inode's own, stands for the host object from now on; another one that did is taken out. No reference is held: release must del it. */
+void hostobj_add(struct hostobj *h, dev_t dev, uint64_t ino, struct inode *inode);
+void hostobj_del(struct hostobj *h); /* one that isn't in the table is ignored */
 struct inode *hostobj_find(dev_t dev, uint64_t ino);
 /* Initialises the generic part with one reference and times now. */
 void inode_init(struct inode *i, struct super *sb, const struct inode_ops *ops, uint32_t mode);
@@ -263,6 +286,8 @@ struct filestore_counts {
 	size_t freed; /* not yet looked at */
 };
 void filestore_counts(struct filestore *fs, struct filestore_counts *out);
+/* Bytes that its files use: looks at each one, so it's for the end. */
+uint64_t filestore_usage(struct filestore *fs);
 /* vfs/keeper.c: there is something to tidy up. Any lock may be held. */
 void vfs_keeper_kick(void);
 

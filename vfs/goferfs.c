@@ -30,6 +30,7 @@ struct ginode {
 	struct {
 		uint64_t dev, ino;
 	} key; /* the host's */
+	struct hostobj obj;
 	int64_t btime;
 	char *path;  /* last known, as the gofer wants it */
 	char *text;  /* of a symlink */
@@ -91,7 +92,7 @@ static void set_attr(struct inode *i, const struct gattr *a)
 	i->mode = a->mode;
 	i->ino = a->ino;
 	i->dev = vfs_map_dev(a->dev);
-	i->rdev = a->rdev;
+	inode_set_rdev(i, a->rdev);
 	i->uid = show_uid(a->uid);
 	i->gid = show_gid(a->gid);
 	i->nlink = a->nlink;
@@ -118,9 +119,7 @@ static void unhash(struct ginode *gi)
 		return;
 	HASH_DEL(gs->table, gi);
 	gi->hashed = false;
-	/* Another super's inode may stand there for the same host object. */
-	if (hostobj_find(gi->key.dev, gi->key.ino) == &gi->i)
-		hostobj_del(gi->key.dev, gi->key.ino);
+	hostobj_del(&gi->obj);
 }
 
 /* [W] The inode of a host object, referenced, with fresh attributes and path; NULL: no memory. text: of a symlink. */
@@ -150,7 +149,7 @@ static struct inode *find_inode(struct gsuper *gs, const struct gattr *a, const 
 		gi->i.flags |= I_LIVE;
 		HASH_ADD(hh, gs->table, key, sizeof gi->key, gi);
 	}
-	hostobj_add(a->dev, a->ino, &gi->i);
+	hostobj_add(&gi->obj, a->dev, a->ino, &gi->i);
 	free(gi->path);
 	gi->path = take_ptr(copy);
 	set_attr(&gi->i, a);

@@ -4,23 +4,24 @@
  *
  * An inode's count falls to 0 only under the lock for writing. So under the lock for reading an inode that a table shows is alive.
  */
+#include "base/log.h"
 #include "vfs/core.h"
 
 #include <linux/capability.h>
 #include <string.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <uthash.h>
 
-struct hostobj {
-	struct {
-		uint64_t dev, ino;
-	} key;
-	struct inode *inode;
-	UT_hash_handle hh;
-};
-static struct hostobj *hostobjs;
+/* Chains, and as many buckets as entries: linear hashing, as in dcache.c, so that no insertion pays for a whole rehash. */
+#define MAX_BUCKETS (1U << 24)
+static struct {
+	struct hostobj **table;
+	uint32_t level, split; /* level + split buckets are in use */
+	size_t n;
+} objs = {.level = 1024};
 
 struct devmap {
 	uint64_t host;
@@ -61,8 +62,8 @@ void iput_locked(struct inode *i)
 	else
 		d_put_alias(i);
 	i->link = NULL;
-	free(i->sock);
-	i->sock = NULL;
+	if (S_ISSOCK(i->mode))
+		free(take_ptr(i->sock));
 	atomic_fetch_sub(&n_inodes, 1);
 	i->ops->release(i);
 }
@@ -130,41 +131,85 @@ int64_t vfs_now(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-void hostobj_add(dev_t dev, uint64_t ino, struct inode *inode)
+static uint32_t obj_hash(uint32_t dev, uint64_t ino)
 {
-	struct hostobj *h, k = {.key = {dev, ino}};
-
-	vfs_assert_locked(1);
-	HASH_FIND(hh, hostobjs, &k.key, sizeof(k.key), h);
-	if (h) {
-		h->inode = inode;
-		return;
-	}
-	h = malloc(sizeof(*h));
-	if (!h)
-		return; /* shows as a foreign descriptor: its attributes are then the host's */
-	h->key = k.key;
-	h->inode = inode;
-	HASH_ADD(hh, hostobjs, key, sizeof(h->key), h);
+	/* Host inode numbers aren't the program's to choose. */
+	return (uint32_t)(((ino ^ ((uint64_t)dev << 32)) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-void hostobj_del(dev_t dev, uint64_t ino)
+static struct hostobj **obj_bucket(uint32_t hash)
 {
-	struct hostobj *h, k = {.key = {dev, ino}};
+	uint32_t b = hash & (2 * objs.level - 1);
 
-	vfs_assert_locked(1);
-	HASH_FIND(hh, hostobjs, &k.key, sizeof(k.key), h);
-	if (!h)
+	return &objs.table[b < objs.level + objs.split ? b : b & (objs.level - 1)];
+}
+
+static void obj_grow(void)
+{
+	struct hostobj *h = objs.table[objs.split], *next;
+
+	if (objs.level + objs.split >= MAX_BUCKETS)
 		return;
-	HASH_DEL(hostobjs, h);
-	free(h);
+	objs.table[objs.split] = NULL;
+	if (++objs.split == objs.level) {
+		objs.level *= 2;
+		objs.split = 0;
+	}
+	for (; h; h = next) {
+		struct hostobj **b = obj_bucket(obj_hash(h->dev, h->ino));
+		next = h->next;
+		h->next = *b;
+		*b = h;
+	}
+}
+
+static struct hostobj *obj_find(dev_t dev, uint64_t ino)
+{
+	struct hostobj *h = objs.table ? *obj_bucket(obj_hash((uint32_t)dev, ino)) : NULL;
+
+	while (h && (h->ino != ino || h->dev != (uint32_t)dev))
+		h = h->next;
+	return h;
+}
+
+void hostobj_add(struct hostobj *h, dev_t dev, uint64_t ino, struct inode *inode)
+{
+	vfs_assert_locked(1);
+	if (!objs.table) {
+		void *p = mmap(NULL, MAX_BUCKETS * sizeof(*objs.table), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (p == MAP_FAILED)
+			die("cannot set up the table of host objects");
+		objs.table = p;
+	}
+	hostobj_del(h);
+	struct hostobj *other = obj_find(dev, ino);
+	if (other)
+		hostobj_del(other);
+	if (++objs.n > objs.level + objs.split)
+		obj_grow();
+	struct hostobj **b = obj_bucket(obj_hash((uint32_t)dev, ino));
+	*h = (struct hostobj){.next = *b, .inode = inode, .ino = ino, .dev = (uint32_t)dev};
+	*b = h;
+}
+
+void hostobj_del(struct hostobj *h)
+{
+	vfs_assert_locked(1);
+	if (!h->inode)
+		return;
+	struct hostobj **p = obj_bucket(obj_hash(h->dev, h->ino));
+	while (*p != h)
+		p = &(*p)->next;
+	*p = h->next;
+	h->inode = NULL;
+	objs.n--;
 }
 
 struct inode *hostobj_find(dev_t dev, uint64_t ino)
 {
-	struct hostobj *h, k = {.key = {dev, ino}};
+	struct hostobj *h = obj_find(dev, ino);
 
-	HASH_FIND(hh, hostobjs, &k.key, sizeof(k.key), h);
 	return h ? h->inode : NULL;
 }
 
@@ -267,6 +312,11 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 		err = -EROFS;
 	vfs_rdunlock();
 	return err;
+}
+
+uint64_t inode_count(void)
+{
+	return atomic_load(&n_inodes);
 }
 
 void inode_stats(struct vfs_stats *out)

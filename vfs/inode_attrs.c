@@ -7,7 +7,7 @@
 void inode_attrs(const struct inode *i, struct kstat *st)
 {
 	st->dev = i->dev;
-	st->rdev = i->rdev;
+	st->rdev = inode_rdev(i);
 	st->ino = i->ino;
 	st->mode = i->mode;
 	st->nlink = i->nlink;

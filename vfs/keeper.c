@@ -3,12 +3,15 @@
  * keeper.c - the thread that tidies up when no call comes to do it: gives back the space of deleted files once nobody has them open, of
  * which nothing tells, and watches limits. It's woken by what makes work for it, and then looks less and less often while nothing changes.
  */
+#include "vfs/core.h"
 #include "vfs/overlay/overlay.h"
 
+#include <malloc.h>
 #include <time.h>
 
 #define FIRST_NS INT64_C(20000000) /* a burst of deletions is one turn */
 #define LAST_NS  INT64_C(1000000000)
+#define TRIM_MIN 4096 /* files */
 
 /* Innermost. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -36,6 +39,19 @@ static void sleep_ns(int64_t ns)
 		;
 }
 
+/* After many files were forgotten: the allocator keeps what was theirs. Rarely, since it looks at everything that's free. */
+static void trim(void)
+{
+	static uint64_t most;
+	uint64_t n = inode_count();
+
+	if (n + TRIM_MIN < most && n < most / 4 * 3) {
+		malloc_trim(0);
+		most = n;
+	}
+	most = MAX(most, n);
+}
+
 _Noreturn void vfs_keeper(void)
 {
 	int64_t turn = FIRST_NS;
@@ -54,6 +70,7 @@ _Noreturn void vfs_keeper(void)
 			atomic_store(&asleep, true);
 			pthread_mutex_unlock(&mutex);
 			filestore_reclaim(NULL);
+			trim();
 			pthread_mutex_lock(&mutex);
 			while (!kicked && !ovl_orphans() && atomic_load(&asleep))
 				pthread_cond_wait(&cond, &mutex);

@@ -47,8 +47,7 @@ static int mount_add(struct super *sb, const struct path *at, bool ro)
 			m->parent = at->mnt;
 			m->mountpoint = at->dentry;
 			dget(at->dentry);
-			at->dentry->mounted = m;
-			at->dentry->flags |= D_MOUNTPOINT;
+			d_cover(at->dentry, m);
 		}
 	}
 	vfs_wrunlock();

@@ -112,6 +112,22 @@ static int may_open(struct opening *o, const struct path *p, const struct inode 
 	return err;
 }
 
+/*
+ * may_create_in_sticky() with the sysctls protected_regular and protected_fifos 0, which govern files and FIFOs alone: O_CREAT of what somebody else has put
+ * into a sticky directory that all may write to.
+ */
+static int may_create_in_sticky(const struct vfs_cred *c, const struct path *p, const struct inode *i)
+{
+	if (S_ISREG(i->mode) || S_ISFIFO(i->mode))
+		return 0;
+	vfs_rdlock();
+	const struct inode *dir = p->dentry->parent->inode;
+	bool other =
+	    dir && (dir->mode & (S_ISVTX | S_IWOTH)) == (S_ISVTX | S_IWOTH) && i->uid != dir->uid && i->uid != c->uid;
+	vfs_rdunlock();
+	return other ? -EACCES : 0;
+}
+
 /* do_open(): p is what the name led to. magic: the link itself, whose object has no path. */
 static int open_path(struct opening *o, const struct path *p, bool magic, int *hostfd)
 {
@@ -136,6 +152,8 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 			err = -EEXIST;
 		else if (dir)
 			err = -EISDIR;
+		else
+			err = may_create_in_sticky(o->ctx->cred, p, i);
 	}
 	if (!err && (o->flags & O_DIRECTORY) && !dir)
 		err = -ENOTDIR;
@@ -221,13 +239,9 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			err = -EEXIST;
 			break;
 		}
-		if (!S_ISLNK(d_inode(next.dentry)->mode)) {
+		if (!S_ISLNK(d_inode(next.dentry)->mode) || (o->flags & O_NOFOLLOW)) {
 			*out = next;
 			path_get(out);
-			break;
-		}
-		if (o->flags & O_NOFOLLOW) {
-			err = -ELOOP;
 			break;
 		}
 		err = walk_link(&nd, &next, true);

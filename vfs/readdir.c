@@ -144,7 +144,7 @@ static int list_tree(const struct dentry *dir, struct dirlist *l)
 	struct dentry *c;
 	int err = 0;
 
-	TAILQ_FOREACH(c, &dir->children, sibling)
+	LIST_FOREACH(c, &dir->children, sibling)
 	{
 		if (c->inode)
 			err = dirlist_add(l, c->name, c->namelen, c->inode->ino, IFTODT(c->inode->mode));

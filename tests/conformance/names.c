@@ -151,9 +151,46 @@ static void renames(void)
 	list(".");
 }
 
+/* An empty name counts before its descriptor, unless it may be empty. */
+static void empty(void)
+{
+	const int no = 99;
+	struct stat st;
+	char buf[8];
+
+	O(openat(no, "", O_RDONLY));
+	O(openat(no, "", O_CREAT | O_WRONLY, 0600));
+	R(fchmodat(no, "", 0600, 0));
+	R(syscall(SYS_fchmodat, no, "", 0600));
+	R(fchownat(no, "", 0, 0, 0));
+	R(fchownat(no, "", 0, 0, AT_EMPTY_PATH));
+	R(utimensat(no, "", NULL, 0));
+	R(faccessat(no, "", F_OK, 0));
+	R(fstatat(no, "", &st, 0));
+	R(fstatat(no, "", &st, AT_EMPTY_PATH));
+	R(readlinkat(no, "", buf, sizeof(buf)));
+	R(readlinkat(AT_FDCWD, "", buf, sizeof(buf)));
+	R(readlink("", buf, sizeof(buf)));
+	R(mkdirat(no, "", 0700));
+	R(mknodat(no, "", S_IFIFO | 0600, 0));
+	R(unlinkat(no, "", 0));
+	R(unlinkat(no, "", AT_REMOVEDIR));
+	R(symlinkat("x", no, ""));
+	R(symlinkat("", no, "x"));
+	R(linkat(no, "", no, "x", 0));
+	R(linkat(AT_FDCWD, "file", no, "", 0));
+	R(linkat(no, "", AT_FDCWD, "x", AT_EMPTY_PATH));
+	R(renameat(no, "", no, "x"));
+	R(renameat(AT_FDCWD, "file", no, ""));
+	R(chmod("", 0600));
+	R(chdir(""));
+	R(truncate("", 0));
+}
+
 int main(void)
 {
 	umask(022);
+	empty();
 	directories();
 	links();
 	renames();

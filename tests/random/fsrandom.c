@@ -3,12 +3,13 @@
  * fsrandom.c - random operations of several processes, natively in a copy of a tree and inside over that tree: what they return and what they leave
  * must be the same, and the tree below untouched. A sequence that differs is shrunk and printed, so that it can be replayed.
  *
- *     fsrandom [--seed N] [--seconds S | --runs N] [--ops N] [--medium memory|dir|self] [--where root|bind] [--size SIZE] [--inodes N]
+ *     fsrandom [--seed N] [--seconds S | --runs N] [--ops N] [--medium memory|dir|self|named] [--where root|bind] [--size SIZE] [--inodes N]
  *              [--dir DIR] [--holes] [--replay FILE] SANDBOX [OPTION...]
  *
- * --holes compares the files' holes on a disk, too; seed 2010 on self shows one that is natively there and not inside.
+ * --replay runs the operations of a file, and with --seconds shrinks them further.
+ * --holes compares the files' holes, too, where natively and inside they are on the same kind of file system: on dir and self.
  * With --size or --inodes the inside runs first, and an operation that it refused with ENOSPC is left out natively; in the end everything is
- * removed and the space must be there again. SANDBOX "native" compares with a second native run.
+ * removed and the space must be there again. named: a kept sandbox; the tree is what a second run on it shows. SANDBOX "native" compares with a second native run.
  */
 #include "fsrandom.h"
 
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 static const char *sandbox, *medium = "memory", *where = "bind", *size, *inodes;
-static bool holes;
+static bool holes, named;
 static char *dir, *self;
 static char **options;
 static char *lower_was;
@@ -40,13 +41,14 @@ static char *path(const char *name)
 	return p;
 }
 
-static int run(char *const *argv, const char *out)
+static int run(char *const *argv, const char *out, bool more)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (!pid) {
-		int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666), null = open("/dev/null", O_RDONLY);
+		int fd = open(out, O_WRONLY | O_CREAT | (more ? 0 : O_TRUNC) | O_APPEND, 0666),
+		    null = open("/dev/null", O_RDONLY);
 		if (fd < 0 || dup2(fd, 1) != 1 || dup2(null, 0) != 0)
 			_exit(126);
 		close(fd);
@@ -89,7 +91,7 @@ static char *lower_now(void)
 {
 	char *const argv[] = {self, "--dump", path("lower"), NULL};
 
-	run(argv, path("dump"));
+	run(argv, path("dump"), false);
 	return slurp(path("dump"));
 }
 
@@ -103,15 +105,18 @@ static void native(const char *tree, bool follow, const char *out, uint64_t seed
 	if (follow)
 		*a++ = "--follow", *a++ = path("inside");
 	*a = NULL;
-	run(argv, out);
+	run(argv, out, false);
 }
 
-static int inside(void)
+static int inside_once(const char *ops, bool first, bool last)
 {
 	char *argv[40], **a = argv, value[600];
 	bool bind = !strcmp(where, "bind"), disk = !strcmp(medium, "dir");
 
-	snprintf(value, sizeof(value), "%s:%s%s%s%s%s%s", bind ? "all" : "root", disk ? "dir=" : medium,
+	snprintf(value, sizeof(value), "%s:%s%s%s%s%s%s", bind ? "all" : "root",
+		 disk    ? "dir="
+		 : named ? "memory"
+			 : medium,
 		 disk ? path("store") : "", size ? ",size=" : "", size ? size : "", inodes ? ",inodes=" : "",
 		 inodes ? inodes : "");
 	*a++ = (char *)sandbox;
@@ -120,11 +125,27 @@ static int inside(void)
 	*a++ = "--overlay", *a++ = value;
 	if (bind)
 		*a++ = "--overlay", *a++ = "root:memory", *a++ = "--cow-bind", *a++ = path("lower"), *a++ = "/mnt";
-	*a++ = "--", *a++ = self, *a++ = "--play", *a++ = path("ops"), *a++ = bind ? "/mnt" : path("lower");
+	if (named)
+		*a++ = "--name", *a++ = strrchr(dir, '/') + 1;
+	*a++ = "--", *a++ = self, *a++ = "--play", *a++ = (char *)ops, *a++ = bind ? "/mnt" : path("lower");
 	if (size || inodes)
 		*a++ = "--drain";
+	if (!last)
+		*a++ = "--no-tree";
 	*a = NULL;
-	return run(argv, path("inside"));
+	return run(argv, path("inside"), !first);
+}
+
+static int inside(void)
+{
+	if (!named)
+		return inside_once(path("ops"), true, true);
+	char *const discard[] = {(char *)sandbox, "discard", strrchr(dir, '/') + 1, NULL};
+	int status = inside_once(path("ops"), true, false);
+	if (!status)
+		status = inside_once("/dev/null", false, true);
+	int r = run(discard, path("discard"), false);
+	return status ? status : r;
 }
 
 struct difference {
@@ -181,9 +202,8 @@ static bool differs(const struct ops *ops, struct difference *d)
 		if (x && y && d->at >= 0)
 			continue;
 		/* Holes are compared on the same kind of file system only: on a tmpfs space that was allocated and never written is none. */
-		if (x && y && (!holes || !strcmp(medium, "memory"))) {
+		if (x && y && (!holes || !strcmp(medium, "memory") || strstr(x, " mapped") || strstr(y, " mapped")))
 			*x = *y = '\0';
-		}
 		bad = strcmp(d->want, d->got) && !strstr(d->want, " stale");
 	}
 	if (!bad && limited && (!strstr(g, "drain: all") || !strstr(g, "can be used"))) {
@@ -287,16 +307,18 @@ static int player(int argc, char **argv)
 {
 	struct ops ops;
 	const char *follow = NULL;
-	bool drain = false;
+	bool drain = false, tree = true;
 
 	for (int i = 4; i < argc; i++) {
 		if (!strcmp(argv[i], "--drain"))
 			drain = true;
+		else if (!strcmp(argv[i], "--no-tree"))
+			tree = false;
 		else if (!strcmp(argv[i], "--follow") && i + 1 < argc)
 			follow = argv[++i];
 	}
 	ops_read(&ops, argv[2]);
-	return play(argv[3], &ops, follow, drain);
+	return play(argv[3], &ops, follow, drain, tree);
 }
 
 int main(int argc, char **argv)
@@ -378,11 +400,19 @@ int main(int argc, char **argv)
 	if (asprintf(&dir, "%s/fsrandom.XXXXXX", base) < 0 || !mkdtemp(dir) || chmod(dir, 0755) ||
 	    mkdir(path("store"), 0777))
 		err(2, "%s", base);
+	named = !strcmp(medium, "named");
+	if (named)
+		where = "root";
+	setenv("XDG_STATE_HOME", path("store"), 1);
 	umask(022);
 	time_t start = now();
 	if (replay) {
 		ops_read(&ops, replay);
 		failed = differs(&ops, &d);
+		if (failed && seconds) {
+			shrink(&ops, &d, now() + seconds);
+			differs(&ops, &d);
+		}
 		if (failed)
 			report(&ops, &d);
 	}

@@ -51,8 +51,11 @@ int ops_read(struct ops *, const char *file);
 void ops_write(const struct ops *, FILE *);
 void op_print(const struct op *, FILE *);
 
-/* Runs all operations in dir and prints a line for each, then the tree. follow: a previous run's output; see play.c. */
-int play(const char *dir, const struct ops *, const char *follow, bool drain);
+/*
+ * Runs all operations in dir and prints a line for each, then, if wanted, the tree. follow: a previous run's output; see play.c. drain: there
+ * are limits; after the tree all is removed, to see whether the space comes back.
+ */
+int play(const char *dir, const struct ops *, const char *follow, bool drain, bool tree);
 void dump_tree(const char *dir, bool plain);
 
 #endif

@@ -127,6 +127,31 @@ static void mark_up(int fd)
 	if (up)
 		*up = true;
 }
+/*
+ * A write fault makes data of all of the page cache's folio up to the file's end, holes included, and how large a folio is depends on how the
+ * file was written before: in pieces of 4 KiB or at once, copied, read from the disk. So holes of such files say nothing.
+ */
+static struct {
+	ino_t ino[TOKENS];
+	unsigned n;
+} * poked;
+
+static bool was_poked(ino_t ino)
+{
+	for (unsigned i = 0; i < poked->n; i++)
+		if (poked->ino[i] == ino)
+			return true;
+	return false;
+}
+
+static void mark_poked(int fd)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && !was_poked(st.st_ino) && poked->n < TOKENS)
+		poked->ino[poked->n++] = st.st_ino;
+}
+
 static bool stale(ino_t ino)
 {
 	return ino && *low_of(ino, true);
@@ -623,13 +648,21 @@ static void op_poke(struct player *p, const struct arg *a)
 {
 	struct map *m = &p->map[a[0].n % MAPS];
 	struct timespec ts[2] = {{1000000000, 1}, {1000000000, 2}};
+	struct stat st;
 
-	if (!m->p || !(m->prot & PROT_WRITE))
+	if (!m->p || !(m->prot & PROT_WRITE) || fstat(m->fd, &st))
+		return;
+	/* What is written behind the end, in its page, a tmpfs shows when the file grows, and a disk's file system doesn't. */
+	off_t at = a[1].n % MAPPED & ~63L, len = 64, end = (st.st_size + 4095) & ~4095L;
+	if (at < end && at + len > st.st_size)
+		len = st.st_size - at;
+	if (len <= 0)
 		return;
 	if (sigsetjmp(bus, 1)) {
 		say(p, " SIGBUS");
 	} else {
-		memset(m->p + (a[1].n % MAPPED & ~63L), (int)a[2].n, 64);
+		mark_poked(m->fd);
+		memset(m->p + at, (int)a[2].n, (size_t)len);
 		say(p, " poked");
 	}
 	/* A tmpfs doesn't change the time at a fault, a disk's file system does. */
@@ -718,7 +751,7 @@ static void dump_data(int d, const char *name, const struct stat *st)
 		h = hash(h, buf, (size_t)n);
 	/* What ext4 has not yet allocated it tells apart by the page cache, whose folios may be large. */
 	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	printf(" %08x data", n < 0 ? (unsigned)errno : h);
+	printf(" %08x data%s", n < 0 ? (unsigned)errno : h, poked && was_poked(st->st_ino) ? " mapped" : "");
 	while ((off = lseek(fd, off, SEEK_DATA)) >= 0) {
 		off_t end = lseek(fd, off, SEEK_HOLE);
 		printf(" %ld-%ld", (long)off, (long)end);
@@ -867,7 +900,9 @@ static int remove_all(int d)
 	return r;
 }
 
-/* All of the space must come back. */
+#define LIMITED (INT64_C(1) << 30) /* a larger file system is the host's: no limit of size was given */
+
+/* All of the space must come back, and all of the inodes. */
 static int drained(int root)
 {
 	struct statfs s;
@@ -881,12 +916,16 @@ static int drained(int root)
 			return 1;
 		size = (int64_t)(s.f_blocks * (uint64_t)s.f_bsize);
 		avail = (int64_t)(s.f_bavail * (uint64_t)s.f_bsize);
-		if (avail >= size - 65536)
+		if ((avail >= size - 65536 || size > LIMITED) && s.f_ffree == s.f_files)
 			break;
 		usleep(50000);
 	}
+	if (s.f_files && s.f_files < LIMITED && s.f_ffree != s.f_files)
+		printf("drain: %ld of %ld inodes\n", (long)s.f_ffree, (long)s.f_files);
+	if (size > LIMITED)
+		avail = size = 65536;
 	int fd = openat(root, "again", O_WRONLY | O_CREAT, 0600);
-	while (fd >= 0 && (n = write(fd, buf, 32768)) > 0)
+	while (fd >= 0 && wrote < size && (n = write(fd, buf, 32768)) > 0)
 		wrote += n;
 	printf("drain: %s of %ld, %s\n", avail >= size - 65536 ? "all" : "not all", (long)size,
 	       wrote >= size - 65536 ? "can be used" : "can't be used");
@@ -958,7 +997,7 @@ static void on_child(int sig)
 {
 }
 
-int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
+int play(const char *dir, const struct ops *ops, const char *follow, bool drain, bool tree)
 {
 	int pipes[PROCS + 1][2], root = open(dir, O_PATH | O_DIRECTORY);
 	pid_t pid[PROCS];
@@ -978,6 +1017,7 @@ int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
 	sigaction(SIGCHLD, &sa, NULL);
 	buf = malloc(BUF);
 	low = mmap(NULL, TOKENS * sizeof(*low), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	poked = mmap(NULL, sizeof(*poked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	note_lower(openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	for (int i = 0; i <= PROCS; i++)
 		if (pipe(pipes[i]))
@@ -1000,6 +1040,8 @@ int play(const char *dir, const struct ops *ops, const char *follow, bool drain)
 		printf("a process died\n");
 		return 3;
 	}
+	if (!tree)
+		return 0;
 	int top = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	printf("tree\n");
 	seen = NULL;

@@ -38,6 +38,10 @@ def media(a, top):
             "self": ([sandbox, "--overlay", "root:memory", "--overlay", "all:self", "--cow-bind", t, "/mnt", "--"], "/mnt"),
             "dir": ([sandbox, "--overlay", "root:memory", "--overlay", f"all:dir={base}", "--cow-bind", t, "/mnt", "--"], "/mnt"),
             "bind": ([sandbox, "--bind", t, "/mnt", "--"], "/mnt")}
+    # What memory is to be compared with.
+    shm = tempfile.mkdtemp(prefix="sandbox-bench.", dir="/dev/shm") if os.path.isdir("/dev/shm") else None
+    if shm:
+        ways["tmpfs"] = ([], shm)
     if a.fsstress:
         work = lambda d: [a.fsstress, "-d", d, "-p", "20", "-n", str(a.operations), "-s", "1"]
     else:
@@ -50,11 +54,24 @@ def media(a, top):
             rows[row][way] = value if old is None else min(old, value)
 
     def empty():
-        for n in os.listdir(t):
-            p = os.path.join(t, n)
+        for p in [os.path.join(d, n) for d in (t, shm) if d for n in os.listdir(d)]:
             shutil.rmtree(p) if os.path.isdir(p) and not os.path.islink(p) else os.unlink(p)
 
     for _ in range(a.runs):
+        # The whole file is copied by the first byte that's written; cp stands for native, to the same file system.
+        big = os.path.join(base, "big")
+        for way, (prefix, d) in ways.items():
+            if way == "bind":
+                continue
+            with open(os.path.join(t, "big"), "wb") as f:
+                for _ in range(1024):
+                    f.write(os.urandom(1 << 10) * 1024)
+            subprocess.run(["sync", "-f", t])
+            argv = ["cp", os.path.join(t, "big"), big if way == "native" else d]
+            note("copy-up of 1 GiB, or cp", way, timed([*prefix, "sh", "-c", f"printf x >>{d}/big"] if prefix else argv, "/"))
+            if os.path.exists(big):
+                os.unlink(big)
+            empty()
         for way, (prefix, d) in ways.items():
             subprocess.run(["sync", "-f", t])
             note("tree stress, 20 processes", way, timed([*prefix, *work(d)], top))
@@ -62,9 +79,10 @@ def media(a, top):
             if not shutil.which("fio"):
                 continue
             for kind in ("write", "read", "randwrite", "randread"):
-                # Seconds a gibibyte, by fio's own clock: the start of the sandbox is another row's.
+                # Seconds a gibibyte, by fio's own clock: the start of the sandbox is another row's. Read from the page cache: whether it's still there
+                # after an invalidation depends on what the disk has got to write meanwhile.
                 argv = [*prefix, "fio", "--name=x", f"--directory={d}", f"--rw={kind}", "--size=256m", "--output-format=json",
-                        "--bs=" + ("4k" if kind.startswith("rand") else "128k"), "--ioengine=psync", "--randrepeat=1", "--unlink=1"]
+                        "--bs=" + ("4k" if kind.startswith("rand") else "128k"), "--ioengine=psync", "--randrepeat=1", "--unlink=1", "--invalidate=0"]
                 out = subprocess.run(argv, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
                 try:
                     job = json.loads(out.stdout[out.stdout.index("{"):])["jobs"][0]["read" if "read" in kind else "write"]
@@ -72,13 +90,18 @@ def media(a, top):
                 except (ValueError, KeyError, IndexError, ZeroDivisionError):
                     pass
                 empty()
-    print(f"\nMedia, on {t}: ratios to native\n{'':<30}" + f"{'native':>11}   " + "".join(f"{w:>10}" for w in ways if w != "native"))
+    if shm:
+        shutil.rmtree(shm)
+    shown = [w for w in ways if w not in ("native", "tmpfs")]
+    print(f"\nMedia, on {t}: ratios to native; the last column is memory's to a native tmpfs\n{'':<30}" + f"{'native':>11}   " +
+          "".join(f"{w:>10}" for w in [*shown, "(tmpfs)"]))
     for row, r in rows.items():
         base_value = r.get("native")
         if not base_value:
             continue
+        last = f"{r['memory'] / r['tmpfs']:>9.2f}x" if "memory" in r and "tmpfs" in r else ""
         print(f"{row:<30}{base_value * 1000:>11.0f} ms" +
-              "".join(f"{r[w] / base_value:>9.2f}x" if w in r else f"{'failed':>10}" for w in ways if w != "native"))
+              "".join(f"{r[w] / base_value:>9.2f}x" if w in r else f"{'-':>10}" for w in shown) + last)
     r = rows.get("tree stress, 20 processes", {})
     if "memory" in r and "bind" in r:
         print(f"the overlay makes the tree stress {r['bind'] / r['memory']:.1f} times faster than the same tree by the gofer" +

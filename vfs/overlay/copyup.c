@@ -102,9 +102,11 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 	if (!ovl_quota_room(OVL_SB(inode->sb), (uint64_t)MIN(limit, a.blocks * 512)))
 		return -ENOSPC;
 	/* A whole clone is one call where the file systems can do that. */
-	if (limit >= a.size && !ioctl(out, FICLONE, in))
-		return 0;
-	return copy_data(in, out, MIN(limit, a.size));
+	r = limit >= a.size && !ioctl(out, FICLONE, in) ? 0 : copy_data(in, out, MIN(limit, a.size));
+	/* Before the journal says that the data is here: a loss of power would take what the program never lost otherwise. */
+	if (!r && OVL_SB(inode->sb)->kept && fdatasync(out))
+		r = -errno;
+	return r;
 }
 
 static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int64_t limit)
@@ -155,8 +157,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	vfs_wrlock();
 	ovl_keep_see(o);
 	o->id = id;
-	o->back_ino = ino;
-	hostobj_add(dev, ino, inode);
+	hostobj_add(&o->obj, dev, ino, inode);
 	inode->flags |= I_UPPER;
 	ov_set(o, OV_COUNTED);
 	if (reg)

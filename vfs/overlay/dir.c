@@ -82,7 +82,7 @@ static bool is_empty(struct dentry *d)
 
 	if (OVL(d->inode)->low && !(d->flags & D_COMPLETE))
 		return false;
-	TAILQ_FOREACH(c, &d->children, sibling)
+	LIST_FOREACH(c, &d->children, sibling)
 	if (c->inode)
 		return false;
 	return true;

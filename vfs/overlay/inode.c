@@ -80,15 +80,14 @@ struct inode *ovl_lower_inode(struct super *sb, const struct ovl_lattr *l, const
 		return NULL;
 	}
 	i = &o->i;
-	low->dev = a->dev;
-	low->ino = a->ino;
+	low->obj = (struct hostobj){.dev = (uint32_t)a->dev, .ino = a->ino};
 	low->node = l->node;
 	memcpy(low->path, path, len);
 	low->path[len] = '\0';
 	o->low = low;
 	i->ino = l->ino;
 	i->dev = vfs_map_dev(l->dev);
-	i->rdev = a->rdev;
+	inode_set_rdev(i, a->rdev);
 	ovl_lower_attrs(i, l);
 	i->blksize = a->blksize;
 	i->size = a->size;
@@ -96,10 +95,8 @@ struct inode *ovl_lower_inode(struct super *sb, const struct ovl_lattr *l, const
 	i->btime = a->btime;
 	if (l->layer)
 		ov_set(o, OV_LAYER);
-	if (!dir && !taken) {
-		hostobj_add(a->dev, a->ino, i);
-		ov_set(o, OV_HOSTOBJ);
-	}
+	if (!dir && !taken)
+		hostobj_add(&low->obj, a->dev, a->ino, i);
 	return i;
 }
 
@@ -118,7 +115,7 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	struct ovl_sb *os = OVL_SB(dir->sb);
 	struct ovl_inode *o;
 	struct inode *i;
-	uint64_t dev;
+	uint64_t dev, ino;
 	int r = 0;
 
 	if (!S_ISDIR(mode) && !ovl_quota_room(os, 1))
@@ -141,17 +138,16 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	i->blksize = 4096;
 	if (S_ISDIR(mode))
 		i->size = 4096;
-	if (S_ISCHR(mode) || S_ISBLK(mode))
-		i->rdev = rdev;
+	inode_set_rdev(i, rdev);
 	if (S_ISLNK(mode)) {
 		i->link = strdup(target);
 		i->size = (int64_t)strlen(target);
 		if (!i->link)
 			r = -ENOMEM;
 	} else if (S_ISREG(mode)) {
-		r = filestore_new(os->store, &o->id, &dev, &o->back_ino);
+		r = filestore_new(os->store, &o->id, &dev, &ino);
 	} else if (S_ISFIFO(mode)) {
-		r = filestore_mkfifo(os->store, &o->id, &dev, &o->back_ino);
+		r = filestore_mkfifo(os->store, &o->id, &dev, &ino);
 	}
 	if (r) {
 		iput_locked(i);
@@ -160,7 +156,7 @@ int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid,
 	if (o->id) {
 		i->flags |= I_UPPER;
 		atomic_fetch_add(&ovl_upper_files, 1);
-		hostobj_add(dev, o->back_ino, i);
+		hostobj_add(&o->obj, dev, ino, i);
 	}
 	*out = o;
 	return 0;
@@ -171,11 +167,11 @@ void ovl_release(struct inode *i)
 	struct ovl_inode *o = OVL(i);
 
 	vfs_assert_locked(1);
-	if (ov_is(o, OV_HOSTOBJ))
-		hostobj_del(o->low->dev, o->low->ino);
+	if (o->low)
+		hostobj_del(&o->low->obj);
 	ovl_quota_release(o);
 	if (o->id) {
-		hostobj_del(filestore_dev(ovl_store(o)), o->back_ino);
+		hostobj_del(&o->obj);
 		if (OVL_SB(i->sb)->kept)
 			ovl_keep_free(o->id);
 		else

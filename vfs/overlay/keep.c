@@ -48,7 +48,8 @@ static struct {
 /* Not under the lock. Guards the file's end. */
 static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
 static off_t end, allocated, compacted; /* compacted: size after the last time */
-static atomic_int broken;               /* errno: nothing can be recorded any more */
+static uint64_t written, synced; /* bytes of all that was recorded by this run, and how many of these are on the disk */
+static atomic_int broken;        /* errno: nothing can be recorded any more */
 static atomic_bool full;
 
 #define PUSH(list, x)                                                               \
@@ -81,8 +82,8 @@ static void stamp_of(const struct ovl_inode *o, struct jstamp *s)
 
 	/* A stacked layer's object is known by the number that it shows: that of its data may be another tomorrow. */
 	*s = (struct jstamp){
-	    .dev = ov_is(o, OV_LAYER) ? ovl_low_dev(o) : o->low->dev,
-	    .ino = ov_is(o, OV_LAYER) ? i->ino : o->low->ino,
+	    .dev = ov_is(o, OV_LAYER) ? ovl_low_dev(o) : o->low->obj.dev,
+	    .ino = ov_is(o, OV_LAYER) ? i->ino : o->low->obj.ino,
 	    .size = i->size,
 	    .mtime = i->mtime,
 	    .ctime = i->ctime,
@@ -103,7 +104,7 @@ static void put_inode(struct ovl_inode *o, uint32_t flags)
 	    .id = o->jid,
 	    .ino = i->ino,
 	    .back = o->id,
-	    .rdev = i->rdev,
+	    .rdev = inode_rdev(i),
 	    .flags = flags,
 	    .mode = i->mode,
 	    .uid = i->uid,
@@ -260,7 +261,7 @@ static bool before_unlock(void)
 				queue.cap = queue.len + frame.len + 65536;
 			}
 		}
-		if (!frame.fail) {
+		if (!frame.fail && frame.len) {
 			memcpy(queue.p + queue.len, frame.p, frame.len);
 			queue.len += frame.len;
 		}
@@ -310,6 +311,7 @@ static void flush(void)
 			log_msg("can't write the journal of the layer: %s", strerror(-r));
 		} else {
 			end += (off_t)b.len;
+			written += b.len;
 			reserve();
 		}
 	}
@@ -333,17 +335,35 @@ int ovl_keep_room(const struct super *sb)
 
 int vfs_sync(bool data)
 {
+	int r;
+
 	if (fd < 0)
 		return 0;
 	if (data) {
-		int r = filestore_sync(store);
+		r = filestore_sync(store);
 		if (r)
 			return r;
 	}
 	flush();
+	pthread_mutex_lock(&io);
+	uint64_t upto = written;
+	bool done = upto == synced;
+	pthread_mutex_unlock(&io);
 	if (atomic_load(&broken))
 		return -EIO;
-	return fdatasync(fd) ? -errno : 0;
+	if (done)
+		return 0;
+	if (fdatasync(fd)) {
+		/* What failed once is not tried again by the next one: nothing after it may be promised. */
+		r = -errno;
+		atomic_store(&broken, -r);
+		log_msg("can't sync the journal of the layer: %s", strerror(-r));
+		return r;
+	}
+	pthread_mutex_lock(&io);
+	synced = MAX(synced, upto);
+	pthread_mutex_unlock(&io);
+	return 0;
 }
 
 /* Writes the state that [0, limit) amounts to into a new file. */
@@ -370,6 +390,7 @@ static int put_in_place(int new, off_t size)
 	    dup3(new, fd, O_CLOEXEC) < 0)
 		return -errno;
 	end = allocated = size;
+	synced = written;
 	return 0;
 }
 

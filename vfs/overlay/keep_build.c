@@ -26,8 +26,7 @@ static int refresh(struct ovl_sb *os, struct ovl_inode *o, const struct layer_in
 	if (r || !n || (a->mode & S_IFMT) != (l->mode & S_IFMT))
 		return -ESTALE;
 	*dev = low.dev;
-	o->low->dev = a->dev;
-	o->low->ino = a->ino;
+	o->low->obj = (struct hostobj){.dev = (uint32_t)a->dev, .ino = a->ino};
 	o->low->node = low.node;
 	if (l->back)
 		return 0;
@@ -48,7 +47,7 @@ static void set_attrs(struct inode *i, const struct layer_inode *l)
 	i->uid = l->uid;
 	i->gid = l->gid;
 	i->nlink = l->nlink;
-	i->rdev = l->rdev;
+	inode_set_rdev(i, l->rdev);
 	i->size = l->size;
 	i->atime = l->atime;
 	i->mtime = l->mtime;
@@ -60,7 +59,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 {
 	struct ovl_inode *o = ovl_inode_new(&os->sb, l->mode);
 	bool reg = S_ISREG(l->mode), isdir = S_ISDIR(l->mode);
-	uint64_t dev, shown = 0;
+	uint64_t dev, ino, shown = 0;
 	int r = 0;
 
 	if (!o)
@@ -83,9 +82,12 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 		else {
 			memcpy(o->low->path, l->low, n);
 			o->low->node = NULL;
-			o->low->dev = l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->dev : l->stamp->dev;
-			o->low->ino = l->stamp->ino;
-			shown = o->low->dev;
+			o->low->obj = (struct hostobj){
+			    .dev =
+				l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->obj.dev : (uint32_t)l->stamp->dev,
+			    .ino = l->stamp->ino,
+			};
+			shown = o->low->obj.dev;
 			/* What is in a stacked layer's store may have another number than it had. */
 			if (!l->back || os->stack)
 				r = refresh(os, o, l, &shown);
@@ -101,11 +103,11 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			i->dev = vfs_map_dev(shown);
 	}
 	if (!r && l->back) {
-		r = filestore_ident(os->store, l->back, l->mode, &dev, &o->back_ino);
+		r = filestore_ident(os->store, l->back, l->mode, &dev, &ino);
 		if (!r) {
 			o->id = l->back;
 			i->flags |= I_UPPER | (reg ? I_LIVE : 0);
-			hostobj_add(dev, o->back_ino, i);
+			hostobj_add(&o->obj, dev, ino, i);
 			atomic_fetch_add(&ovl_upper_files, 1);
 		}
 	} else if (!r && !o->low && (reg || S_ISFIFO(l->mode))) {
@@ -116,10 +118,8 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 		ov_set(o, OV_COUNTED);
 	if (!r && l->back && reg)
 		ovl_quota_dirty(o);
-	if (!r && o->low && !isdir && !hostobj_find(o->low->dev, o->low->ino)) {
-		hostobj_add(o->low->dev, o->low->ino, i);
-		ov_set(o, OV_HOSTOBJ);
-	}
+	if (!r && o->low && !isdir && !hostobj_find(o->low->obj.dev, o->low->obj.ino))
+		hostobj_add(&o->low->obj, o->low->obj.dev, o->low->obj.ino, i);
 	if (r) {
 		iput_locked(i);
 		return r == -ENOENT ? -ESTALE : r;

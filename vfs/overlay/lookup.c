@@ -159,7 +159,7 @@ int ovl_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *out)
 	vfs_rdlock();
 	if (dir->inode->flags & I_DEAD)
 		l = NULL;
-	TAILQ_FOREACH(c, &dir->children, sibling)
+	LIST_FOREACH(c, &dir->children, sibling)
 	{
 		if (!c->inode || (l && hides_lower(c) && ovl_names_find(l, c->name, c->namelen) >= 0))
 			continue;

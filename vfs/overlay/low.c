@@ -429,7 +429,7 @@ uint64_t ovl_low_dev(const struct ovl_inode *o)
 {
 	const struct ovl_stack *s = OVL_SB(o->i.sb)->stack;
 
-	return o->low->node ? shown_dev(s, o->low->node) : o->low->dev;
+	return o->low->node ? shown_dev(s, o->low->node) : o->low->obj.dev;
 }
 
 int ovl_low_stack(struct ovl_sb *os)

@@ -70,7 +70,7 @@ struct ovl_names {
 
 /* Where an inode comes from. */
 struct ovl_low {
-	uint64_t dev, ino;              /* host object */
+	struct hostobj obj;             /* dev and ino also while it isn't registered */
 	const struct layer_inode *node; /* in os->stack, or NULL; as long as that */
 	char path[];                    /* in the export, by which it was found */
 };
@@ -86,7 +86,6 @@ struct ovl_lattr {
 struct ovl_fd;
 
 /* atomic bits of ovl_inode.st */
-#define OV_HOSTOBJ 1U    /* lower dev:ino is registered */
 #define OV_PINNED  2U    /* one reference is held for the sandbox's life; changed [W] */
 #define OV_OPENED  4U    /* a descriptor was handed out once */
 #define OV_XATTR   8U    /* xattrs holds all of them; the lower's don't count any more */
@@ -101,9 +100,10 @@ struct ovl_fd;
 struct ovl_inode {
 	struct inode i;
 	atomic_uint st;           /* OV_ */
-	uint32_t copying;         /* bool; guarded by the copy mutex of copyup.c */
+	bool copying;             /* guarded by the copy mutex of copyup.c */
 	uint64_t jid;             /* number in the journal, 0: not in it; changed [W] */
-	uint64_t id, back_ino;    /* I_UPPER: the backing file; its device is the filestore's */
+	uint64_t id;              /* I_UPPER: the backing file */
+	struct hostobj obj;       /* and as the host knows it */
 	struct ovl_low *low;      /* immutable; NULL: no lower */
 	struct ovl_xattr *xattrs; /* [W] */
 	union {

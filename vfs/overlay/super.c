@@ -142,10 +142,13 @@ void overlay_get_stats(struct vfs_stats *out)
 {
 	struct statfs s;
 
+	ovl_orphan_sweep(true);
 	out->copy_ups += atomic_load(&ovl_copy_ups);
 	out->copy_up_bytes += atomic_load(&ovl_copy_up_bytes);
 	out->upper_files += atomic_load(&ovl_upper_files);
-	/* A tmpfs is all ours; of a disk only a part is, which no one knows without a count of all files. */
+	/* A tmpfs is all ours; of a disk only a part is. */
 	if (!filestore_statfs(filestore_get(0), &s))
 		out->upper_bytes += (uint64_t)(s.f_blocks - s.f_bfree) * (uint64_t)s.f_bsize;
+	for (unsigned n = 1; filestore_get(n); n++)
+		out->upper_bytes += filestore_usage(filestore_get(n));
 }

@@ -43,7 +43,7 @@ static void start(void)
 	char mnt[128];
 	snprintf(mnt, sizeof mnt, "%s/mnt", root);
 	cr_assert_eq(mkdir(mnt, 0755), 0);
-	struct gofer_export e[2] = {{export_dir(root, true), true}, {export_dir(bind_dir, false), false}};
+	struct gofer_export e[2] = {{.rootfd = export_dir(root, true), .ro = true}, {.rootfd = export_dir(bind_dir, false)}};
 	for (int k = 0; k < 3; k++)
 		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[k]), 0);
 	if (!fork()) {

@@ -472,6 +472,35 @@ Test(overlay, unlinked_open_file)
 	vfs_rdunlock();
 }
 
+/* Each end alone keeps a FIFO that has no name any more: its descriptor must go on to stand for it. */
+Test(overlay, fifo_without_a_name_is_held_by_either_end)
+{
+	uint64_t id, dev, ino;
+
+	mount_it();
+	struct filestore *fs = filestore_get(0);
+	cr_assert_eq(filestore_mkfifo(fs, &id, &dev, &ino), 0);
+	cr_expect(!filestore_busy(fs, id));
+	int r = filestore_open(fs, id, O_RDONLY | O_NONBLOCK), w = filestore_open(fs, id, O_WRONLY | O_NONBLOCK);
+	cr_assert(r >= 0 && w >= 0);
+	cr_expect(filestore_busy(fs, id));
+	close(r);
+	cr_expect(filestore_busy(fs, id), "a writer");
+	r = filestore_open(fs, id, O_RDONLY | O_NONBLOCK);
+	close(w);
+	cr_expect(filestore_busy(fs, id), "a reader");
+	close(r);
+	cr_expect(!filestore_busy(fs, id));
+	w = filestore_open(fs, id, O_RDWR | O_NONBLOCK);
+	cr_expect(filestore_busy(fs, id), "both");
+	cr_expect_eq(write(w, "data", 4), 4);
+	cr_expect(filestore_busy(fs, id));
+	char buf[8];
+	cr_expect_eq(read(w, buf, sizeof(buf)), 4, "nothing was taken out");
+	close(w);
+	cr_expect(!filestore_busy(fs, id));
+}
+
 Test(overlay, tmpfile_and_link)
 {
 	struct inode *i;

@@ -37,8 +37,7 @@ static const struct lnode root_node = {"/", S_IFDIR | 0755, 0, top};
 struct minode {
 	struct inode i;
 	int fd;
-	dev_t hdev;
-	ino_t hino;
+	struct hostobj obj, low_obj;
 	const struct lnode *low;
 	char *target;
 };
@@ -67,7 +66,7 @@ static int m_lookup(struct dentry *dir, const char *name, size_t len, const char
 		} else {
 			m = mnew(dir->sb, k->mode, k->target);
 			m->low = k;
-			hostobj_add(dir->sb->dev, (uintptr_t)k, &m->i);
+			hostobj_add(&m->low_obj, dir->sb->dev, (uintptr_t)k, &m->i);
 		}
 		vfs_wrunlock();
 		out[n].inode = &m->i;
@@ -88,7 +87,7 @@ static int m_readdir(struct vfs_ctx *ctx, struct dentry *dir, struct dirlist *ou
 
 	atomic_fetch_add(&n_readdirs, 1);
 	vfs_rdlock();
-	TAILQ_FOREACH(c, &dir->children, sibling)
+	LIST_FOREACH(c, &dir->children, sibling)
 	if (c->inode && !err && (c->flags & D_PINNED))
 		err = dirlist_add(out, c->name, c->namelen, c->inode->ino, (unsigned char)(c->inode->mode >> 12));
 	for (; k && k->name && !err; k++) {
@@ -182,7 +181,7 @@ static int m_rmdir(struct dentry *d)
 
 	if (((struct minode *)d->inode)->low)
 		return -ENOTEMPTY;
-	TAILQ_FOREACH(c, &d->children, sibling)
+	LIST_FOREACH(c, &d->children, sibling)
 	if (c->inode)
 		return -ENOTEMPTY;
 	d_delete(d, 0);
@@ -210,10 +209,9 @@ static void m_release(struct inode *inode)
 {
 	struct minode *m = (struct minode *)inode;
 
-	if (m->low)
-		hostobj_del(inode->sb->dev, (uintptr_t)m->low);
+	hostobj_del(&m->low_obj);
 	if (m->fd >= 0) {
-		hostobj_del(m->hdev, m->hino);
+		hostobj_del(&m->obj);
 		close(m->fd);
 	}
 	free(m->target);
@@ -247,10 +245,8 @@ static struct minode *mnew(struct super *sb, uint32_t mode, const char *target)
 	if (S_ISREG(mode) || (S_ISLNK(mode) && !target)) {
 		m->fd = memfd_create("m", MFD_CLOEXEC);
 		fstat(m->fd, &st);
-		m->hdev = st.st_dev;
-		m->hino = st.st_ino;
 		if (S_ISREG(mode))
-			hostobj_add(st.st_dev, st.st_ino, &m->i);
+			hostobj_add(&m->obj, st.st_dev, st.st_ino, &m->i);
 	}
 	atomic_fetch_add(&n_live, 1);
 	return m;
