@@ -45,6 +45,7 @@ void path_filters(char **filters, int n);
 uid_t host_uid(const struct layer *l, uid_t uid);
 gid_t host_gid(const struct layer *l, gid_t gid);
 /* A progress bar on stderr if it's a terminal and it takes more than a second. done of total; total 0 clears it. */
+bool progress_shown(void);
 void progress(const char *what, uint64_t done, uint64_t total);
 
 /* changes.c: what a layer changes, in order of the tree. */
@@ -75,6 +76,8 @@ struct commit_options {
 	int n_paths;
 };
 int layer_commit(struct layer *l, const struct commit_options *o);
+/* Takes back what an interrupted commit made beside the host's names; then the layer can be run or thrown away. Locked. 0 or -errno. */
+int commit_undo(struct layer *l) MUST_CHECK;
 /* cmd_diff.c: the list as `sandbox diff` prints it. 1: there are changes, 0: none, CMD_FAILED. */
 int print_diff(const struct layer *l);
 

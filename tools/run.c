@@ -140,6 +140,9 @@ int run_sandbox(struct launch_options *opt)
 		if (!layer_name_ok(k->name))
 			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
 		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, false);
+		int r = commit_undo(&l);
+		if (r)
+			die("can't undo a commit of %s that was interrupted: %s", k->name, strerror(-r));
 		return run_on(&l, opt);
 	}
 	bool may_keep = k->after > KEPT_DISCARD || (k->on_error != KEPT_DEFAULT && k->on_error != KEPT_DISCARD);
