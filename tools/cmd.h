@@ -78,7 +78,7 @@ struct commit_options {
 int layer_commit(struct layer *l, const struct commit_options *o);
 /* Takes back what an interrupted commit made beside the host's names; then the layer can be run or thrown away. Locked. 0 or -errno. */
 int commit_undo(struct layer *l) MUST_CHECK;
-/* cmd_diff.c: the list as `sandbox diff` prints it. 1: there are changes, 0: none, CMD_FAILED. */
-int print_diff(const struct layer *l);
+/* cmd_diff.c: the list as `sandbox diff` prints it, or with text as -u does. 1: there are changes, 0: none, CMD_FAILED. */
+int print_diff(const struct layer *l, bool text);
 
 #endif

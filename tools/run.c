@@ -67,19 +67,56 @@ static void keep_as(struct layer *l, const char *name)
 		log_msg("the changes are kept as %s", made);
 }
 
-/* y, n or k. */
-static char ask_user(struct layer *l)
-{
-	char line[64];
+static volatile sig_atomic_t interrupted; /* number of the signal that came instead of an answer */
 
-	for (;;) {
-		fprintf(stderr, "Apply these changes to %s? y(es), n(o: throw them away), k(eep for later): ", l->meta.root);
-		if (!fgets(line, sizeof(line), stdin))
-			return 'k';
-		char c = (char)(line[0] | 32);
-		if (c == 'y' || c == 'n' || c == 'k')
-			return c;
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+/* To the terminal, where the question is, also if the command's output goes elsewhere. */
+static int show(const struct layer *l, bool text)
+{
+	AUTO_CLOSE int out = isatty(1) ? -1 : dup(1);
+
+	fflush(stdout);
+	if (out >= 0)
+		dup2(2, 1);
+	int r = print_diff(l, text);
+	fflush(stdout);
+	if (out >= 0)
+		dup2(out, 1);
+	return r;
+}
+
+/* y, n or k. A user who goes away instead of an answer hasn't said that it may be lost. */
+static char ask_user(const struct layer *l)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction act = {.sa_handler = on_signal}, old[ARRAY_SIZE(signals)];
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
+	char c = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &act, &old[i]);
+	while (!c) {
+		fprintf(stderr, "Apply these changes to %s? y(es), n(o: throw them away), k(eep for later), d(ifferences): ",
+			l->meta.root);
+		if (getline(&line, &cap, stdin) <= 0) {
+			fputc('\n', stderr);
+			c = 'k';
+			break;
+		}
+		c = (char)(line[0] | 32);
+		if (c == 'd')
+			show(l, true);
+		if (c != 'y' && c != 'n' && c != 'k')
+			c = 0;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &old[i], NULL);
+	return c;
 }
 
 static int discard(struct layer *l)
@@ -112,9 +149,7 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 	else if (status && a == KEPT_COMMIT)
 		a = KEPT_DISCARD;
 	if (a == KEPT_ASK) {
-		fflush(stdout);
-		int diff = print_diff(l);
-		fflush(stdout);
+		int diff = show(l, false);
 		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
 		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
 	}
@@ -124,7 +159,7 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 		keep_as(l, k->keep);
 	else
 		r = discard(l);
-	return status ? status : r;
+	return status ? status : r ? r : interrupted ? 128 + interrupted : 0;
 }
 
 int run_sandbox(struct launch_options *opt)

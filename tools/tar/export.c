@@ -33,6 +33,12 @@ static int fail(struct export *x)
 	return -ECANCELED;
 }
 
+/* A warning is of a name that isn't UTF-8: the format then has it as bytes. */
+static int put_header(struct export *x, struct archive_entry *ae)
+{
+	return archive_write_header(x->a, ae) < ARCHIVE_WARN ? fail(x) : 0;
+}
+
 static int put_data(struct export *x, int fd, struct archive_entry *ae, int64_t size)
 {
 	AUTO_FREE char *buf = malloc(1 << 18);
@@ -54,8 +60,8 @@ static int put_data(struct export *x, int fd, struct archive_entry *ae, int64_t 
 	}
 	if (size && !holes && lseek(fd, 0, SEEK_DATA) < 0)
 		archive_entry_sparse_add_entry(ae, size, 0);
-	if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-		return fail(x);
+	if (put_header(x, ae))
+		return -ECANCELED;
 	/* The writer takes the whole and leaves the holes out. */
 	for (off = 0; off < size;) {
 		ssize_t n = pread(fd, buf, (size_t)MIN(size - off, (off_t)1 << 18), off);
@@ -110,8 +116,8 @@ static int put_host(struct export *x, int dirfd, const char *name)
 	if (S_ISREG(st.st_mode)) {
 		AUTO_CLOSE int in = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		r = in < 0 ? -errno : put_data(x, in, ae, st.st_size);
-	} else if (!S_ISSOCK(st.st_mode) && archive_write_header(x->a, ae) != ARCHIVE_OK) {
-		r = fail(x);
+	} else if (!S_ISSOCK(st.st_mode)) {
+		r = put_header(x, ae);
 	}
 	archive_entry_free(ae);
 	return r;
@@ -157,8 +163,7 @@ static int put_marker(struct export *x, const char *dir, const char *prefix, con
 	archive_entry_set_mode(ae, S_IFREG | 0600);
 	archive_entry_set_size(ae, 0);
 	archive_entry_set_mtime(ae, 0, 0);
-	if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-		r = fail(x);
+	r = put_header(x, ae);
 	archive_entry_free(ae);
 	return r;
 }
@@ -237,8 +242,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 		}
 	} else if (!S_ISSOCK(i->mode)) {
 		set_times(ae, mtime);
-		if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-			r = fail(x);
+		r = put_header(x, ae);
 	}
 	archive_entry_free(ae);
 	return r;
