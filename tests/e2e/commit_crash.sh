@@ -50,7 +50,7 @@ reset() {
 }
 reset
 whole=$(python3 kill.py 60e6 "$SANDBOX" commit $n)
-rounds=12
+rounds=8
 [ -z "${FULL:-}" ] || rounds=300
 RANDOM=${SEED:-$$}
 plans=0

@@ -24,6 +24,7 @@ struct export
 	int rootfd;
 	struct archive *a;
 	uint64_t done, total;
+	unsigned parted; /* files that have links which aren't in the archive */
 	char path[PATH_MAX];
 };
 
@@ -179,6 +180,17 @@ static void set_times(struct archive_entry *ae, int64_t mtime)
 	archive_entry_set_mtime(ae, s, (long)n);
 }
 
+/* Has a file of the lower a name that stayed as it was? The journal tells only of those that the sandbox changed. */
+static bool other_names(const struct layer_inode *i)
+{
+	const struct layer_entry *e;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(e, &i->names, same)
+	n++;
+	return i->low && !S_ISDIR(i->mode) && i->nlink > n;
+}
+
 /* One object of the model at x->path. */
 static int put_inode(struct export *x, const struct layer_entry *e)
 {
@@ -213,6 +225,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 	} else if (low >= 0 && !S_ISLNK(i->mode)) {
 		host_xattrs(ae, low);
 	}
+	x->parted += !i->priv && other_names(i) && (content_differs(x->l, i) || attrs_differ(i));
 	if (i->priv) {
 		archive_entry_set_hardlink(ae, i->priv);
 		archive_entry_set_size(ae, 0);
@@ -339,6 +352,10 @@ int tar_export(int argc, char **argv)
 	if (!r && m.root)
 		r = put_dir(&x, m.root);
 	progress("export", 0, 0);
+	if (x.parted)
+		log_msg("export: %u changed file%s other hard links on the host: the archive changes only the names that "
+			"were used",
+			x.parted, x.parted == 1 ? " has" : "s have");
 	if (archive_write_close(x.a) != ARCHIVE_OK && !r)
 		r = fail(&x);
 	archive_write_free(x.a);
