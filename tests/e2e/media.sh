@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # --overlay with every medium: where the data goes, what the host sees of it, limits, what is left behind.
-# timeout: 240
+# timeout: 400
 . "$(dirname "$0")/lib.sh"
 here=$PWD
 # So that an ordinary user may write anywhere, too.
