@@ -58,6 +58,24 @@ rm -rf B/a && mkdir out && ln -s "$PWD/out" B/a
 [ -z "$(ls -A out)" ] || fail "a symlink redirected a write"
 "$SANDBOX" discard $n
 
+# A backing file becomes the host's, but not while somebody has it open: a descriptor of the sandbox's must not reach the host.
+[ "$(id -u)" = 0 ] && store=/var/lib/sandbox/$n/data/store || store=$XDG_STATE_HOME/sandbox/$n/data/store
+"$SANDBOX" discard $n 2>/dev/null
+"$SANDBOX" --name $n --chdir "$PWD" -- sh -c 'echo given >given; echo held >held; echo read >read'
+for f in given held read; do eval "$f=$(grep -lx $f $store/*)"; done
+ino=$(stat -c %i "$given")
+exec 7>>"$held" 8<"$read"
+"$SANDBOX" commit $n || fail "commit of files that are open"
+echo more >&7
+exec 7>&-
+[ "$(cat given held read)" = "given
+held
+read" ] || fail "written through an old descriptor: $(cat held)"
+[ "$(stat -c %i given)" = "$ino" ] || [ "$(stat -c %d .)" != "$(stat -c %d $store)" ] || fail "the file was copied"
+[ "$(stat -L -c %i /dev/fd/8)" != "$(stat -c %i read)" ] || fail "an old descriptor shows what will be in the file"
+exec 8<&-
+"$SANDBOX" discard $n
+
 # Export, import: the same tree, and other tools take it. The format has no sockets.
 chmod -R u+rwX B; rm -rf B && cp -a base B
 sed -i 's/; chmod 620 sock//; s/^python3 .*AF_UNIX[^;]*; //; s/ p2 sock ro1;/ p2;/; s/^echo hh.*/echo hh >>mode/; /^chmod u+w ro1/d' change
