@@ -183,6 +183,15 @@ int open_below(int rootfd, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+bool progress_shown(void)
+{
+	static int tty = -1;
+
+	if (tty < 0)
+		tty = isatty(2);
+	return tty;
+}
+
 void progress(const char *what, uint64_t done, uint64_t total)
 {
 	static struct timespec start, last;
@@ -190,7 +199,7 @@ void progress(const char *what, uint64_t done, uint64_t total)
 	struct timespec now;
 	char bar[31];
 
-	if (!isatty(2))
+	if (!progress_shown())
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (!total) {

@@ -61,6 +61,7 @@ void path_filters(char **filters, int n);
 uid_t host_uid(const struct layer *l, uid_t uid);
 gid_t host_gid(const struct layer *l, gid_t gid);
 /* A progress bar on stderr if it's a terminal and it takes more than a second. done of total; total 0 clears it. */
+bool progress_shown(void);
 void progress(const char *what, uint64_t done, uint64_t total);
 
 /* changes.c: what a layer changes, in order of the tree. */
@@ -93,7 +94,9 @@ struct commit_options {
 int layer_commit(struct layer *l, const struct commit_options *o);
 /* The same of a layer that may lie on others: with them. Afterwards it lies on the root alone; they stay as they are. */
 int commit_whole(struct layer *l, const struct commit_options *o);
-/* cmd_diff.c: the list as `sandbox diff` prints it. 1: there are changes, 0: none, CMD_FAILED. */
-int print_diff(struct layer *l);
+/* Takes back what an interrupted commit made beside the host's names; then the layer can be run or thrown away. Locked. 0 or -errno. */
+int commit_undo(struct layer *l) MUST_CHECK;
+/* cmd_diff.c: the list as `sandbox diff` prints it, or with text as -u does. 1: there are changes, 0: none, CMD_FAILED. */
+int print_diff(struct layer *l, bool text);
 
 #endif

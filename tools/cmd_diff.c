@@ -241,9 +241,9 @@ static int run(struct diff *d)
 	return d->any;
 }
 
-int print_diff(struct layer *l)
+int print_diff(struct layer *l, bool text)
 {
-	struct diff d = {.l = l, .colour = isatty(1) == 1};
+	struct diff d = {.l = l, .text = text, .colour = isatty(1) == 1};
 
 	return run(&d);
 }

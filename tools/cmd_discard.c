@@ -16,7 +16,10 @@ int cmd_discard(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		AUTO_LAYER struct layer l = LAYER_INIT;
 		open_layer_or_die(&l, argv[i], LAYER_LOCK);
-		int r = layer_discard(&l);
+		int r = commit_undo(&l);
+		if (r)
+			log_msg("%s: can't undo a commit that was interrupted: %s", argv[i], strerror(-r));
+		r = layer_discard(&l);
 		if (r)
 			die("can't remove all of %s: %s; see sandbox gc", argv[i], strerror(-r));
 	}

@@ -6,33 +6,10 @@
  */
 #include "tools/commit.h"
 
-#include "base/log.h"
-
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/xattr.h>
-
-#define SMALL 16384 /* bytes: such a file without holes is copied by one read and write */
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static struct timespec to_ts(int64_t t)
-{
-	int64_t s = t / 1000000000, n = t % 1000000000;
-
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	return (struct timespec){s, n};
-}
 
 int commit_remove(int dirfd, const char *name)
 {
@@ -59,178 +36,6 @@ int commit_remove(int dirfd, const char *name)
 	return r;
 }
 
-static int copy_data(struct commit *c, int in, int out)
-{
-	static bool no_clone;
-	off_t off = 0, end, size;
-	AUTO_FREE char *buf = NULL;
-	struct stat st;
-
-	if (fstat(in, &st))
-		return -errno;
-	size = st.st_size;
-	if (size <= SMALL && st.st_blocks * 512 >= size) {
-		char small[SMALL];
-		ssize_t n = pread(in, small, sizeof(small), 0);
-		c->done += (uint64_t)MAX(n, 0);
-		progress("commit", c->done, c->total);
-		return n < 0 ? -errno : n ? journal_write(out, small, (size_t)n, 0) : 0;
-	}
-	if (ftruncate(out, size))
-		return -errno;
-	if (!no_clone && !ioctl(out, FICLONE, in)) {
-		c->done += (uint64_t)size;
-		return 0;
-	}
-	no_clone = true;
-	while (off < size && (off = lseek(in, off, SEEK_DATA)) >= 0) {
-		end = lseek(in, off, SEEK_HOLE);
-		if (end < 0)
-			return -errno;
-		for (; off < end;) {
-			off_t i = off, o = off;
-			ssize_t n = copy_file_range(in, &i, out, &o, (size_t)MIN(end - off, (off_t)8 << 20), 0);
-			if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != EINTR)
-				return -errno;
-			if (n <= 0) {
-				if (!buf && !(buf = malloc(1 << 18)))
-					return -ENOMEM;
-				n = pread(in, buf, (size_t)MIN(end - off, (off_t)1 << 18), off);
-				if (n < 0 && errno == EINTR)
-					continue;
-				if (n <= 0)
-					return n ? -errno : -EIO;
-				int r = journal_write(out, buf, (size_t)n, off);
-				if (r)
-					return r;
-			}
-			off += n;
-			c->done += (uint64_t)n;
-			progress("commit", c->done, c->total);
-		}
-	}
-	return off < 0 && errno != ENXIO ? -errno : 0;
-}
-
-/* What an ordinary user may not do on the host is told once, and doesn't stop the rest. */
-static int soft(struct commit *c, int err, const char *what, const char *name)
-{
-	if (err != EPERM && err != EOPNOTSUPP)
-		return -err;
-	if (!c->warned++)
-		log_msg("%s: can't set its %s: %s (further ones aren't listed)", name, what, strerror(err));
-	return 0;
-}
-
-static int set_xattrs(struct commit *c, const char *proc, const struct layer_inode *i, const char *name)
-{
-	const uint8_t *p = i->xattrs, *end = p + i->xattrs_len, *value;
-	char list[65536];
-	const char *key;
-	uint32_t size;
-	int r = 0;
-	ssize_t n = listxattr(proc, list, sizeof(list));
-
-	for (const char *s = list; n > 0 && s < list + n; s += strlen(s) + 1) {
-		bool kept = false;
-		for (p = i->xattrs; jxattr_next(&p, end, &key, &value, &size);)
-			kept |= !strcmp(key, s);
-		/* Labels are the host's own affair. */
-		if (!kept && strncmp(s, "security.selinux", 16) && removexattr(proc, s))
-			r = r ? r : soft(c, errno, "extended attributes", name);
-	}
-	for (p = i->xattrs; !r && jxattr_next(&p, end, &key, &value, &size);)
-		if (setxattr(proc, key, value, size, 0))
-			r = soft(c, errno, "extended attributes", name);
-	return r;
-}
-
-int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i)
-{
-	AUTO_CLOSE int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	uid_t uid = host_uid(c->l, i->uid);
-	gid_t gid = host_gid(c->l, i->gid);
-	char proc[32];
-	struct stat st, b;
-	int r = 0;
-
-	if (fd < 0 || fstat(fd, &st))
-		return -errno;
-	if ((st.st_mode & S_IFMT) != (i->mode & S_IFMT))
-		return -EBUSY;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if ((st.st_uid != uid || st.st_gid != gid) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH))
-		r = soft(c, errno, "owner", name);
-	if (!r && (i->flags & JI_XATTR) && !S_ISLNK(i->mode))
-		r = set_xattrs(c, proc, i, name);
-	/* After the owner, whose change clears bits. */
-	if (!r && !S_ISLNK(i->mode) && chmod(proc, i->mode & 07777))
-		r = soft(c, errno, "mode", name);
-	int64_t atime = i->atime, mtime = i->mtime;
-	if (i->back && !layer_stat_back(c->l->storefd, i->back, &b) && S_ISREG(b.st_mode)) {
-		atime = MAX(atime, ns(&b.st_atim));
-		mtime = MAX(mtime, ns(&b.st_mtim));
-	}
-	struct timespec ts[2] = {to_ts(atime), to_ts(mtime)};
-	if (!r && utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW))
-		r = soft(c, errno, "times", name);
-	return r;
-}
-
-int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct layer_inode *i)
-{
-	AUTO_CLOSE int in = layer_open_back(c->l->storefd, i->back, O_RDONLY);
-	AUTO_CLOSE int out = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (in < 0)
-		return in;
-	if (out < 0 || fstat(out, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EBUSY;
-	if (ftruncate(out, 0))
-		return -errno;
-	return copy_data(c, in, out);
-}
-
-static int copy_xattrs(int from, int to)
-{
-	char a[32], b[32], list[65536], value[65536];
-
-	snprintf(a, sizeof(a), "/proc/self/fd/%d", from);
-	snprintf(b, sizeof(b), "/proc/self/fd/%d", to);
-	ssize_t n = listxattr(a, list, sizeof(list));
-	for (const char *s = list; n > 0 && s < list + n; s += strlen(s) + 1) {
-		ssize_t v = getxattr(a, s, value, sizeof(value));
-		if (v >= 0 && setxattr(b, s, value, (size_t)v, 0) && errno != EPERM && errno != EOPNOTSUPP)
-			return -errno;
-	}
-	return 0;
-}
-
-static int like(int from, int dirfd, const char *name, const struct stat *st)
-{
-	AUTO_CLOSE int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct timespec ts[2] = {st->st_atim, st->st_mtim};
-	char proc[32];
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	if (fchownat(fd, "", st->st_uid, st->st_gid, AT_EMPTY_PATH) && errno != EPERM)
-		return -errno;
-	if (!S_ISLNK(st->st_mode)) {
-		r = copy_xattrs(from, fd);
-		if (!r && chmod(proc, st->st_mode & 07777))
-			r = -errno;
-	}
-	if (!r && utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW))
-		r = -errno;
-	return r;
-}
-
 /* A file of the lower under another name: a link where that's possible, else a copy. */
 static int link_lower(struct commit *c, int fromdir, const char *from, int dirfd, const char *name)
 {
@@ -248,7 +53,7 @@ static int link_lower(struct commit *c, int fromdir, const char *from, int dirfd
 		AUTO_CLOSE int out = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (in < 0 || out < 0)
 			return -errno;
-		int r = copy_data(c, in, out);
+		int r = commit_copy(c, in, out);
 		if (r)
 			return r;
 	} else if (S_ISLNK(st.st_mode)) {
@@ -262,7 +67,7 @@ static int link_lower(struct commit *c, int fromdir, const char *from, int dirfd
 	} else if (mknodat(dirfd, name, (st.st_mode & S_IFMT) | 0600, st.st_rdev)) {
 		return -errno;
 	}
-	return like(old, dirfd, name, &st);
+	return commit_attrs_like(old, &st, dirfd, name);
 }
 
 /* Everything below a lower directory that the model doesn't cover. cover: its inode, or NULL. */
@@ -296,7 +101,7 @@ static int clone_dir(struct commit *c, int from, int to, const struct layer_inod
 			AUTO_CLOSE int out = openat(to, n, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 			r = out < 0 ? -errno : clone_dir(c, sub, out, NULL);
 			if (!r)
-				r = like(sub, to, n, &st);
+				r = commit_attrs_like(sub, &st, to, n);
 		}
 	}
 	closedir(d);
@@ -334,79 +139,84 @@ static int make_dir(struct commit *c, int dirfd, const char *name, const char *w
 			r = commit_make(c, fd, e->name, w, e, f);
 	}
 	if (!r && low >= 0)
-		r = like(low, dirfd, name, &st);
+		r = commit_attrs_like(low, &st, dirfd, name);
 	if (!r && !(i->flags & JI_CLEAN))
 		r = commit_attrs(c, dirfd, name, i);
 	return r;
 }
 
-/* Will the lower's own file get the new content where it is? */
-static bool rewritten(const struct commit *c, const struct layer_inode *i)
+/*
+ * Is the new content to be written into the lower's own file, since it has links that stay? low: that file, O_PATH, or -errno. own: one of
+ * those stands where it was and is in the model.
+ */
+static bool rewritten(const struct layer_inode *i, int low, bool *own)
 {
 	const struct layer_entry *e;
+	unsigned names = 0;
 	struct stat st;
 
+	*own = false;
 	TAILQ_FOREACH(e, &i->names, same)
-	if (entry_own(e) && e->parent->low) {
-		AUTO_CLOSE int fd = open_below(c->rootfd, i->low, O_PATH);
-		return fd >= 0 && !fstat(fd, &st) && st.st_nlink > 1;
+	{
+		names++;
+		*own |= entry_own(e);
 	}
-	return false;
+	return (*own || i->nlink > names) && low >= 0 && !fstat(low, &st) && st.st_nlink > 1;
+}
+
+/* Opens the directory of a path below the root; *name: the path's last component. */
+static int open_dir_of(const struct commit *c, const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *dir = slash ? strndup(path, (size_t)(slash - path)) : strdup("");
+
+	*name = slash ? slash + 1 : path;
+	return dir ? open_below(c->rootfd, dir, O_RDONLY | O_DIRECTORY) : -ENOMEM;
 }
 
 int commit_make(struct commit *c, int dirfd, const char *name, const char *where, const struct layer_entry *e,
 		const char *final)
 {
 	struct layer_inode *i = e->child;
-	const char *slash;
+	const char *old;
 	int r;
 
+	commit_did(c, COMMIT_OBJECT);
 	if (S_ISDIR(i->mode))
 		return make_dir(c, dirfd, name, where, i, final);
 	if (i->priv) { /* another name of it has been made */
-		const char *first = i->priv;
-		slash = strrchr(first, '/');
-		AUTO_FREE char *dir = slash ? strndup(first, (size_t)(slash - first)) : strdup("");
-		AUTO_CLOSE int fd = dir ? open_below(c->rootfd, dir, O_RDONLY | O_DIRECTORY) : -ENOMEM;
+		AUTO_CLOSE int fd = open_dir_of(c, i->priv, &old);
 		if (fd < 0)
 			return fd;
-		return linkat(fd, slash ? slash + 1 : first, dirfd, name, 0) ? -errno : 0;
+		return linkat(fd, old, dirfd, name, 0) ? -errno : 0;
 	}
-	if (i->low && (!content_differs(c->l, i) || rewritten(c, i))) {
-		slash = strrchr(i->low, '/');
-		AUTO_FREE char *dir = slash ? strndup(i->low, (size_t)(slash - i->low)) : strdup("");
-		AUTO_CLOSE int fd = dir ? open_below(c->rootfd, dir, O_RDONLY | O_DIRECTORY) : -ENOMEM;
+	AUTO_CLOSE int low = i->low ? open_below(c->rootfd, i->low, O_PATH) : -1;
+	bool own = false, changed = i->low && content_differs(c->l, i);
+	if (i->low && (!changed || rewritten(i, low, &own))) {
+		AUTO_CLOSE int fd = open_dir_of(c, i->low, &old);
 		if (fd < 0)
 			return fd;
-		r = link_lower(c, fd, slash ? slash + 1 : i->low, dirfd, name);
+		r = link_lower(c, fd, old, dirfd, name);
+		if (!r && changed && !own)
+			return commit_step(c, STEP_REWRITE, final, i) ? 0 : -ENOMEM;
 		return r ? r : commit_later(c, final, i);
 	}
 	switch (i->mode & S_IFMT) {
-	case S_IFREG: {
-		AUTO_CLOSE int in = layer_open_back(c->l->storefd, i->back, O_RDONLY);
-		AUTO_CLOSE int out = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (in < 0)
-			return in;
-		if (out < 0)
-			return -errno;
-		r = copy_data(c, in, out);
-		if (!r && i->low && !(i->flags & JI_XATTR)) {
-			AUTO_CLOSE int old = open_below(c->rootfd, i->low, O_PATH);
-			r = old < 0 ? 0 : copy_xattrs(old, out);
-		}
+	case S_IFREG:
+		r = commit_file(c, dirfd, name, i, low);
 		break;
-	}
 	case S_IFLNK:
 		r = symlinkat(i->link ? i->link : "", dirfd, name) ? -errno : 0;
 		break;
 	default:
 		r = mknodat(dirfd, name, (i->mode & S_IFMT) | 0600, i->rdev) ? -errno : 0;
 	}
-	if (!r)
+	if (!r && !S_ISREG(i->mode))
 		r = commit_attrs(c, dirfd, name, i);
-	if (!r && TAILQ_FIRST(&i->names) != e)
+	if (!r && (TAILQ_FIRST(&i->names) != e || TAILQ_NEXT(e, same))) {
 		i->priv = strdup(where);
-	else if (!r && TAILQ_NEXT(e, same))
-		i->priv = strdup(where);
+		if (!i->priv)
+			r = -ENOMEM;
+	}
 	return r;
 }

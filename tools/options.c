@@ -331,9 +331,9 @@ static void check_kept(const struct launch_options *o)
 {
 	if (kept.name && kept.after != KEPT_DEFAULT)
 		die("--name keeps the changes: --discard, --commit, --keep and --ask are for runs without it");
-	if (kept.on_error == KEPT_KEEP && kept.after != KEPT_KEEP && !kept.name)
-		kept.keep = NULL;
-	if (o->overlay_none && (kept.name || kept.after > KEPT_DISCARD || kept.from))
+	if (kept.name && kept.on_error != KEPT_DEFAULT)
+		die("--name keeps the changes, also after a failure: --on-error is for runs without it");
+	if (o->overlay_none && (kept.name || kept.after > KEPT_DISCARD || kept.on_error > KEPT_DISCARD || kept.from))
 		die("--overlay none makes no changes to keep");
 }
 

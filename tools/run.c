@@ -120,20 +120,57 @@ static void keep_as(struct layer *l, const char *name)
 		log_msg("the changes are kept as %s", made);
 }
 
-/* y, n or k. */
+static volatile sig_atomic_t interrupted; /* number of the signal that came instead of an answer */
+
+static void on_signal(int sig)
+{
+	interrupted = sig;
+}
+
+/* To the terminal, where the question is, also if the command's output goes elsewhere. */
+static int show(struct layer *l, bool text)
+{
+	AUTO_CLOSE int out = isatty(1) ? -1 : dup(1);
+
+	fflush(stdout);
+	if (out >= 0)
+		dup2(2, 1);
+	int r = print_diff(l, text);
+	fflush(stdout);
+	if (out >= 0)
+		dup2(out, 1);
+	return r;
+}
+
+/* y, n or k. A user who goes away instead of an answer hasn't said that it may be lost. */
 static char ask_user(struct layer *l)
 {
-	char line[64];
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction act = {.sa_handler = on_signal}, old[ARRAY_SIZE(signals)];
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
+	char c = 0;
 
-	for (;;) {
-		fprintf(stderr, "Apply these changes%s to %s? y(es), n(o: throw them away), k(eep for later): ",
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &act, &old[i]);
+	while (!c) {
+		fprintf(stderr,
+			"Apply these changes%s to %s? y(es), n(o: throw them away), k(eep for later), d(ifferences): ",
 			l->meta.n_from ? " and those below them" : "", l->meta.root);
-		if (!fgets(line, sizeof(line), stdin))
-			return 'k';
-		char c = (char)(line[0] | 32);
-		if (c == 'y' || c == 'n' || c == 'k')
-			return c;
+		if (getline(&line, &cap, stdin) <= 0) {
+			fputc('\n', stderr);
+			c = 'k';
+			break;
+		}
+		c = (char)(line[0] | 32);
+		if (c == 'd')
+			show(l, true);
+		if (c != 'y' && c != 'n' && c != 'k')
+			c = 0;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &old[i], NULL);
+	return c;
 }
 
 static int discard(struct layer *l)
@@ -166,9 +203,7 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 	else if (status && a == KEPT_COMMIT)
 		a = KEPT_DISCARD;
 	if (a == KEPT_ASK) {
-		fflush(stdout);
-		int diff = print_diff(l);
-		fflush(stdout);
+		int diff = show(l, false);
 		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
 		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
 	}
@@ -182,7 +217,7 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 		keep_as(l, k->keep);
 	else
 		r = discard(l);
-	return status ? status : r;
+	return status ? status : r ? r : interrupted ? 128 + interrupted : 0;
 }
 
 int run_sandbox(struct launch_options *opt)
@@ -196,6 +231,9 @@ int run_sandbox(struct launch_options *opt)
 		if (!layer_name_ok(k->name))
 			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
 		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, k->from, false);
+		int r = commit_undo(&l);
+		if (r)
+			die("can't undo a commit of %s that was interrupted: %s", k->name, strerror(-r));
 		return run_on(&l, opt);
 	}
 	bool may_keep = k->after > KEPT_DISCARD || (k->on_error != KEPT_DEFAULT && k->on_error != KEPT_DISCARD);

@@ -25,6 +25,7 @@ struct export
 	int rootfd;
 	struct archive *a;
 	uint64_t done, total;
+	unsigned parted; /* files that have links which aren't in the archive */
 	char path[PATH_MAX];
 };
 
@@ -32,6 +33,12 @@ static int fail(struct export *x)
 {
 	log_msg("export: %s", archive_error_string(x->a));
 	return -ECANCELED;
+}
+
+/* A warning is of a name that isn't UTF-8: the format then has it as bytes. */
+static int put_header(struct export *x, struct archive_entry *ae)
+{
+	return archive_write_header(x->a, ae) < ARCHIVE_WARN ? fail(x) : 0;
 }
 
 static int put_data(struct export *x, int fd, struct archive_entry *ae, int64_t size)
@@ -55,8 +62,8 @@ static int put_data(struct export *x, int fd, struct archive_entry *ae, int64_t 
 	}
 	if (size && !holes && lseek(fd, 0, SEEK_DATA) < 0)
 		archive_entry_sparse_add_entry(ae, size, 0);
-	if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-		return fail(x);
+	if (put_header(x, ae))
+		return -ECANCELED;
 	/* The writer takes the whole and leaves the holes out. */
 	for (off = 0; off < size;) {
 		ssize_t n = pread(fd, buf, (size_t)MIN(size - off, (off_t)1 << 18), off);
@@ -111,8 +118,8 @@ static int put_host(struct export *x, int dirfd, const char *name)
 	if (S_ISREG(st.st_mode)) {
 		AUTO_CLOSE int in = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		r = in < 0 ? -errno : put_data(x, in, ae, st.st_size);
-	} else if (!S_ISSOCK(st.st_mode) && archive_write_header(x->a, ae) != ARCHIVE_OK) {
-		r = fail(x);
+	} else if (!S_ISSOCK(st.st_mode)) {
+		r = put_header(x, ae);
 	}
 	archive_entry_free(ae);
 	return r;
@@ -158,8 +165,7 @@ static int put_marker(struct export *x, const char *dir, const char *prefix, con
 	archive_entry_set_mode(ae, S_IFREG | 0600);
 	archive_entry_set_size(ae, 0);
 	archive_entry_set_mtime(ae, 0, 0);
-	if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-		r = fail(x);
+	r = put_header(x, ae);
 	archive_entry_free(ae);
 	return r;
 }
@@ -173,6 +179,17 @@ static void set_times(struct archive_entry *ae, int64_t mtime)
 		n += 1000000000;
 	}
 	archive_entry_set_mtime(ae, s, (long)n);
+}
+
+/* Has a file of the lower a name that stayed as it was? The journal tells only of those that the sandbox changed. */
+static bool other_names(const struct layer_inode *i)
+{
+	const struct layer_entry *e;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(e, &i->names, same)
+	n++;
+	return i->low && !S_ISDIR(i->mode) && i->nlink > n;
 }
 
 /* One object of the model at x->path. */
@@ -209,6 +226,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 	} else if (low >= 0 && !S_ISLNK(i->mode)) {
 		host_xattrs(ae, low);
 	}
+	x->parted += !i->priv && other_names(i) && (content_differs(x->l, i) || attrs_differ(i));
 	if (i->priv) {
 		archive_entry_set_hardlink(ae, i->priv);
 		archive_entry_set_size(ae, 0);
@@ -238,8 +256,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 		}
 	} else if (!S_ISSOCK(i->mode)) {
 		set_times(ae, mtime);
-		if (archive_write_header(x->a, ae) != ARCHIVE_OK)
-			r = fail(x);
+		r = put_header(x, ae);
 	}
 	archive_entry_free(ae);
 	return r;
@@ -343,6 +360,10 @@ int tar_export(int argc, char **argv)
 	if (!r && m.root)
 		r = put_dir(&x, m.root);
 	progress("export", 0, 0);
+	if (x.parted)
+		log_msg("export: %u changed file%s other hard links on the host: the archive changes only the names that "
+			"were used",
+			x.parted, x.parted == 1 ? " has" : "s have");
 	if (archive_write_close(x.a) != ARCHIVE_OK && !r)
 		r = fail(&x);
 	archive_write_free(x.a);

@@ -22,6 +22,7 @@ struct import {
 	int rootfd;
 	struct archive *a;
 	uint64_t next_ino;
+	uint64_t total; /* bytes of the archive, if known; for the progress bar */
 };
 
 static int64_t ns(const struct timespec *t)
@@ -174,6 +175,12 @@ static int walk(struct import *x, const char *path, char *buf, struct layer_inod
 	return 0;
 }
 
+static void did(const struct import *x)
+{
+	if (x->total)
+		progress("import", (uint64_t)archive_filter_bytes(x->a, -1), x->total);
+}
+
 static int take_data(struct import *x, struct layer_inode *i, int64_t size)
 {
 	char name[24];
@@ -191,7 +198,7 @@ static int take_data(struct import *x, struct layer_inode *i, int64_t size)
 		int err = journal_write(fd, p, n, off);
 		if (err)
 			return err;
-		progress("import", (uint64_t)archive_filter_bytes(x->a, -1), (uint64_t)archive_filter_bytes(x->a, -1) + 1);
+		did(x);
 	}
 	if (r != ARCHIVE_EOF)
 		return -EBADMSG;
@@ -389,6 +396,7 @@ static int take_all(struct import *x, const char *file)
 {
 	struct archive_entry *ae;
 	struct jstamp s;
+	struct stat st;
 	int r, err = stamp_of(x, x->rootfd, &s);
 
 	x->m.root = err ? NULL : model_new(&x->m);
@@ -401,7 +409,10 @@ static int take_all(struct import *x, const char *file)
 	archive_read_support_format_tar(x->a);
 	if (archive_read_open_filename(x->a, file, 1 << 16) != ARCHIVE_OK)
 		die("import: %s: %s", file, archive_error_string(x->a));
+	if (!stat(file, &st) && S_ISREG(st.st_mode))
+		x->total = (uint64_t)st.st_size;
 	while ((r = archive_read_next_header(x->a, &ae)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
+		did(x);
 		err = take_entry(x, ae);
 		if (err) {
 			log_msg("import: %s: %s", archive_entry_pathname(ae) ? archive_entry_pathname(ae) : "?",
