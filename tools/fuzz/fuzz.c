@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz.c - what fuzz targets share (fuzz.h). */
+#include "tools/fuzz/fuzz.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+void fuzz_broken(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+	abort();
+}
+
+static uint64_t take(struct fuzz_in *in, size_t n)
+{
+	uint64_t v = 0;
+
+	n = MIN(n, in->left);
+	for (size_t k = 0; k < n; k++)
+		v |= (uint64_t)in->p[k] << (8 * k);
+	in->p += n;
+	in->left -= n;
+	return v;
+}
+
+uint8_t fuzz_u8(struct fuzz_in *in)
+{
+	return (uint8_t)take(in, 1);
+}
+
+uint16_t fuzz_u16(struct fuzz_in *in)
+{
+	return (uint16_t)take(in, 2);
+}
+
+uint32_t fuzz_u32(struct fuzz_in *in)
+{
+	return (uint32_t)take(in, 4);
+}
+
+uint64_t fuzz_u64(struct fuzz_in *in)
+{
+	return take(in, 8);
+}
+
+unsigned fuzz_below(struct fuzz_in *in, unsigned n)
+{
+	return n ? (unsigned)take(in, n > 256 ? 2 : 1) % n : 0;
+}
+
+const uint8_t *fuzz_bytes(struct fuzz_in *in, size_t max, size_t *n)
+{
+	const uint8_t *p;
+
+	*n = MIN(MIN((size_t)fuzz_u16(in), max), in->left);
+	p = in->p;
+	in->p += *n;
+	in->left -= *n;
+	return p;
+}
+
+char *fuzz_string(struct fuzz_in *in, size_t max)
+{
+	size_t n;
+	const char *p = (const char *)fuzz_bytes(in, max, &n);
+	char *s = malloc(n + 1);
+
+	FUZZ_CHECK(s);
+	memcpy(s, p, n);
+	s[n] = '\0';
+	return s;
+}
+
+int fuzz_memfd(const void *p, size_t n)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+	FUZZ_CHECK(fd >= 0);
+	FUZZ_CHECK(pwrite(fd, p, n, 0) == (ssize_t)n);
+	return fd;
+}
+
+static char scratch[64];
+static pid_t scratch_owner;
+
+static void remove_scratch(void)
+{
+	int fd;
+
+	if (getpid() != scratch_owner)
+		return;
+	fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fuzz_empty(fd);
+	close(fd);
+	rmdir(scratch);
+}
+
+const char *fuzz_scratch(void)
+{
+	if (scratch_owner != getpid()) {
+		snprintf(scratch, sizeof(scratch), "%s/sandbox-fuzz.XXXXXX", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+		FUZZ_CHECK(mkdtemp(scratch));
+		scratch_owner = getpid();
+		FUZZ_CHECK(!atexit(remove_scratch));
+	}
+	return scratch;
+}
+
+void fuzz_empty(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	FUZZ_CHECK(d);
+	while ((e = readdir(d))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (!unlinkat(dirfd, e->d_name, 0))
+			continue;
+		FUZZ_CHECK(errno == EISDIR);
+		if (unlinkat(dirfd, e->d_name, AT_REMOVEDIR)) {
+			int sub;
+			/* An ordinary user can't look into what a target made without rights. */
+			(void)!fchmodat(dirfd, e->d_name, 0700, 0);
+			sub = openat(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			FUZZ_CHECK(sub >= 0);
+			fuzz_empty(sub);
+			close(sub);
+			FUZZ_CHECK(!unlinkat(dirfd, e->d_name, AT_REMOVEDIR));
+		}
+	}
+	closedir(d);
+}
+
+unsigned fuzz_count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	FUZZ_CHECK(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
