@@ -55,10 +55,10 @@ unsigned fuzz_below(struct fuzz_in *in, unsigned n)
 
 const uint8_t *fuzz_bytes(struct fuzz_in *in, size_t max, size_t *n)
 {
-	const uint8_t *p;
+	size_t want = fuzz_u16(in);
+	const uint8_t *p = in->p;
 
-	*n = MIN(MIN((size_t)fuzz_u16(in), max), in->left);
-	p = in->p;
+	*n = MIN(MIN(want, max), in->left);
 	in->p += *n;
 	in->left -= *n;
 	return p;
