@@ -229,7 +229,7 @@ static int on_inode(void *arg, const struct jinode *j)
 		memcpy(i->xattrs, j->xattrs, j->xattrs_len);
 		i->xattrs_len = j->xattrs_len;
 	}
-	m->max_ino = MAX(m->max_ino, j->low ? 0 : j->ino);
+	m->max_ino = MAX(m->max_ino, j->low || j->ino > JOURNAL_ID_MAX ? 0 : j->ino);
 	m->max_back = MAX(m->max_back, j->back);
 	return 0;
 }
