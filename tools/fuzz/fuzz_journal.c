@@ -103,6 +103,9 @@ static void take_apart(struct model *m)
 		char name[] = {'N', (char)('0' + k), 0};
 		FUZZ_CHECK(i && i->id && i != m->root);
 		i->mode = S_IFDIR;
+		e = model_find(m, m->root, name, 2);
+		if (e)
+			model_drop(m, e);
 		FUZZ_CHECK(model_set(m, m->root, name, 2, i, false, NULL));
 	}
 	check_model(m);

@@ -81,8 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	while (r.argc < MAX_WORDS && (word = strsep(&rest, "\n")))
 		r.argv[r.argc++] = word;
-	if (!fuzz_dies(parse, &r) && r.action == OPTIONS_RUN) {
-		check(&r);
+	if (!fuzz_dies(parse, &r)) {
+		if (r.action == OPTIONS_RUN)
+			check(&r);
 		options_free(&r.opt);
 	}
 	free(text);
