@@ -69,6 +69,7 @@ static void check_model(const struct model *m)
 		for (const struct layer_inode *i = m->inodes[k]; i; i = i->hnext) {
 			FUZZ_CHECK(model_inode(m, i->id) == i && i->id && i->id <= m->max_id);
 			FUZZ_CHECK(!i->low == !(i->flags & JI_LOW) && (!i->low || i->stamp));
+			FUZZ_CHECK(!i->xattrs == !(i->flags & JI_XATTR));
 			check_xattrs(i);
 			inodes++;
 		}
