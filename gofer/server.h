@@ -24,6 +24,10 @@ struct conn {
 	uint8_t in[WIRE_MAX], out[WIRE_MAX], scratch[WIRE_MAX];
 };
 
+/* Waits for a request and answers it; false: the connection has ended, or must. Any thread's, and the fuzz harness's without confinement: then
+ * the working directory must be /proc/self/fd. request_fd and reply_fd are -1 before and after. */
+bool gofer_serve_one(struct conn *c);
+
 /* An operation's value that isn't an errno: the request breaks the protocol, the connection ends without a reply. */
 #define OP_MALFORMED 1
 

@@ -9,6 +9,7 @@
 #include "tools/commit.h"
 
 #include "base/log.h"
+#include "base/ns.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,22 +20,6 @@
 #include <sys/xattr.h>
 
 #define SMALL 16384 /* bytes: such a file without holes is copied by one read and write */
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static struct timespec to_ts(int64_t t)
-{
-	int64_t s = t / 1000000000, n = t % 1000000000;
-
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	return (struct timespec){s, n};
-}
 
 void commit_did(struct commit *c, uint64_t bytes)
 {
@@ -220,10 +205,10 @@ static int dress(struct commit *c, const struct object *o, const char *name, con
 		r = soft(c, errno, "mode", name);
 	int64_t atime = i->atime, mtime = i->mtime;
 	if (back && S_ISREG(back->st_mode)) {
-		atime = MAX(atime, ns(&back->st_atim));
-		mtime = MAX(mtime, ns(&back->st_mtim));
+		atime = MAX(atime, ns_of(&back->st_atim));
+		mtime = MAX(mtime, ns_of(&back->st_mtim));
 	}
-	struct timespec ts[2] = {to_ts(atime), to_ts(mtime)};
+	struct timespec ts[2] = {ns_split(atime), ns_split(mtime)};
 	if (!r && utimensat(o->fd, "", ts, AT_EMPTY_PATH))
 		r = soft(c, errno, "times", name);
 	return r;

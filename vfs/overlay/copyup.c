@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "vfs/overlay/overlay.h"
 
+#include "base/ns.h"
+
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -143,7 +145,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	}
 	r = reg ? fill(inode, id, limit) : 0;
 	if (!r) {
-		struct timespec ts[2] = {{atime / 1000000000, atime % 1000000000}, {mtime / 1000000000, mtime % 1000000000}};
+		struct timespec ts[2] = {ns_split(atime), ns_split(mtime)};
 		r = filestore_utimens(fs, id, ts);
 	}
 	if (r) {

@@ -5,6 +5,8 @@
  */
 #include "vfs/overlay/overlay.h"
 
+#include "base/ns.h"
+
 #define RDEV(maj, min) ((dev_t)makedev(maj, min))
 
 /* [U] Before a descriptor is handed out: from now on the inode must outlive its names. */
@@ -139,17 +141,6 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	return 0;
 }
 
-static struct timespec to_ts(int64_t t)
-{
-	int64_t s = t / 1000000000, n = t % 1000000000;
-
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	return (struct timespec){s, n};
-}
-
 int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa)
 {
 	struct ovl_inode *o = OVL(inode);
@@ -175,9 +166,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (back) {
 		struct timespec ts[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
 		if (times & (SA_ATIME | SA_ATIME_NOW))
-			ts[0] = to_ts(times & SA_ATIME_NOW ? now : sa->atime);
+			ts[0] = ns_split(times & SA_ATIME_NOW ? now : sa->atime);
 		if (times & (SA_MTIME | SA_MTIME_NOW))
-			ts[1] = to_ts(times & SA_MTIME_NOW ? now : sa->mtime);
+			ts[1] = ns_split(times & SA_MTIME_NOW ? now : sa->mtime);
 		r = filestore_utimens(ovl_store(o), o->id, ts);
 		if (r)
 			return r;

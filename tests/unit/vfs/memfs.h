@@ -175,14 +175,20 @@ static int m_unlink(struct dentry *d)
 	d_delete(d, left_by(d));
 	return 0;
 }
-static int m_rmdir(struct dentry *d)
+static bool m_empty(const struct dentry *d)
 {
-	struct dentry *c;
+	const struct dentry *c;
 
 	if (((struct minode *)d->inode)->low)
-		return -ENOTEMPTY;
+		return false;
 	LIST_FOREACH(c, &d->children, sibling)
 	if (c->inode)
+		return false;
+	return true;
+}
+static int m_rmdir(struct dentry *d)
+{
+	if (!m_empty(d))
 		return -ENOTEMPTY;
 	d_delete(d, 0);
 	return 0;
@@ -193,6 +199,8 @@ static int m_rename(struct dentry *from, struct dentry *to, unsigned flags)
 		d_exchange(from, to);
 		return 0;
 	}
+	if (to->inode && S_ISDIR(to->inode->mode) && !m_empty(to))
+		return -ENOTEMPTY;
 	d_move(from, to, left_by(from));
 	d_pin(from);
 	return 0;
