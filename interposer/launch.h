@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #include "interposer/trace/trace.h"
+#include "vfs/vfs.h"
 
 #include <sys/types.h>
 
@@ -56,6 +57,9 @@ struct launch_options {
 	bool stats;
 	bool explain;
 	struct trace_options trace;     /* on: sandbox trace */
+	const struct vfs_rule *rules;   /* of a profile; NULL: everything is allowed */
+	size_t n_rules;
+	int notes_fd;                   /* what was used is written there at the end (interposer/notes.c); 0: to nobody */
 	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
 };
 

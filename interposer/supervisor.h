@@ -103,6 +103,9 @@ struct notify_stats {
 };
 void notify_get_stats(struct notify_stats *out);
 
+/* notes.c: what was used, at the end (launch_options.notes_fd). */
+void notes_send(int fd);
+
 /* remote.c */
 extern const struct host_ops live_ops;
 /* SigPnd|ShdPnd without SigBlk of a thread: a signal will be delivered once its call returns. */

@@ -148,6 +148,9 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);
+		if (unlikely(vfs_noting) && !err)
+			note_path(p, (o->acc & MAY_READ && !dir ? VFS_NOTE_READ : 0) |
+					 (o->acc & MAY_WRITE ? VFS_NOTE_WRITTEN : 0));
 		if (!err && !dir) {
 			d_set_alias(p->dentry, i);
 			if ((o->acc & MAY_WRITE) && !o->created && S_ISREG(i->mode) && !(i->sb->flags & SB_REMOTE)) {
@@ -270,6 +273,8 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 		err = -EROFS;
 	else
 		err = path_permission(o->ctx->cred, &dir, MAY_WRITE | MAY_EXEC);
+	if (!err && unlikely(dir.dentry->rule) && !(rules_unnamed(dir.dentry->rule) & VFS_MAY_WRITE))
+		err = -EACCES;
 	if (!err && !di->ops->tmpfile)
 		err = -EOPNOTSUPP;
 	if (!err) {
@@ -285,6 +290,8 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 			vfs_wrunlock();
 		}
 		err = fs_open(o, NULL, i, hostfd);
+		if (unlikely(vfs_noting) && !err)
+			note_path(&dir, VFS_NOTE_TMPFILE);
 		iput(i);
 	}
 	iput(di);
@@ -347,6 +354,8 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 		err = inode_getattr(ctx, i, &p, &out->st);
 	if (!err) {
 		d_set_alias(p.dentry, i);
+		if (unlikely(vfs_noting))
+			note_path(&p, VFS_NOTE_EXECUTED);
 		out->readable = path_permission(ctx->cred, &p, MAY_READ) == 0;
 		out->path = p;
 		p = (struct path){0};
