@@ -102,7 +102,7 @@ static int pts_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 	struct pinode now = *p;
 
 	pts_fill(&now);
-	pseudo_stat(&now.inode, st);
+	inode_attrs(&now.inode, st);
 	return 0;
 }
 

@@ -121,24 +121,7 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 
 	vfs_rdlock();
 	bool live = inode->flags & I_LIVE;
-	*st = (struct kstat){
-	    .dev = inode->dev,
-	    .rdev = inode->rdev,
-	    .ino = inode->ino,
-	    .mode = inode->mode,
-	    .nlink = inode->nlink,
-	    .blksize = inode->blksize,
-	    .uid = inode->uid,
-	    .gid = inode->gid,
-	    .size = inode->size,
-	    .blocks = inode->blocks,
-	    .atime = inode->atime,
-	    .mtime = inode->mtime,
-	    .ctime = inode->ctime,
-	    .btime = inode->btime,
-	    .mnt_id = st->mnt_id,
-	    .mnt_root = st->mnt_root,
-	};
+	inode_attrs(inode, st);
 	vfs_rdunlock();
 	if (!live)
 		return 0;
