@@ -55,7 +55,8 @@ struct launch_options {
 	const char *hostname;
 	bool net_host;
 	bool stats;
-	bool explain;
+	bool explain, explain_json;
+	const char *explain_file; /* NULL: standard error */
 	struct trace_options trace;     /* on: sandbox trace */
 	const struct vfs_rule *rules;   /* of a profile; NULL: everything is allowed */
 	size_t n_rules;

@@ -6,6 +6,7 @@
 #include "tools/options.h"
 
 #include "base/log.h"
+#include "tools/profile.h"
 #include "tools/trace_options.h"
 
 #include <ctype.h>
@@ -46,6 +47,12 @@ enum option_code {
 	OPT_KEEP,
 	OPT_ASK,
 	OPT_ON_ERROR,
+	OPT_PROFILE,
+	OPT_TREE,
+	OPT_ONLY,
+	OPT_NO_MISSING,
+	OPT_PREFIX,
+	OPT_MERGE,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -73,7 +80,7 @@ static const struct option long_options[] = {
     {"hostname", required_argument, NULL, OPT_HOSTNAME},
     {"net", required_argument, NULL, OPT_NET},
     {"stats", no_argument, NULL, OPT_STATS},
-    {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
@@ -82,13 +89,19 @@ static const struct option long_options[] = {
     {"keep", required_argument, NULL, OPT_KEEP},
     {"ask", no_argument, NULL, OPT_ASK},
     {"on-error", required_argument, NULL, OPT_ON_ERROR},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"tree", no_argument, NULL, OPT_TREE},
+    {"only", required_argument, NULL, OPT_ONLY},
+    {"no-missing", no_argument, NULL, OPT_NO_MISSING},
+    {"prefix", required_argument, NULL, OPT_PREFIX},
+    {"merge", no_argument, NULL, OPT_MERGE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|ls|diff|commit|discard|export|import|gc (man sandbox-ls)\n"
+				"       sandbox trace|files|learn|ls|diff|commit|discard|export|import|gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -106,7 +119,8 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
-				"  --stats, --explain     at the end: counters; what was refused and why\n"
+				"  --stats, --explain[=json[:FILE]]  at the end: counters; what was refused\n"
+				"  --profile FILE         options and paths from FILE (man sandbox-profile)\n"
 				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
 
@@ -359,6 +373,25 @@ static const char *check_hostname(const char *s)
 }
 
 static struct kept_options kept;
+static enum front front;
+static struct files_options files;
+/* learn: the options that go into the profile, as they were given. */
+static struct profile learnt;
+
+enum front options_front(void)
+{
+	return front;
+}
+
+const struct files_options *options_files(void)
+{
+	return &files;
+}
+
+struct profile *options_learnt(void)
+{
+	return &learnt;
+}
 
 const struct kept_options *options_kept(void)
 {
@@ -419,158 +452,356 @@ static _Noreturn void bad_option(int code, const char *word, int c)
 	die("unknown or ambiguous option %s; see sandbox --help", word);
 }
 
-enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
+/* What is put together from several options. */
+struct parsing {
+	struct launch_options *out;
+	struct env env;
+	const char *root;
+	bool have_uid, have_gid;
+};
+
+/* --explain[=json[:FILE]] */
+static void parse_explain(const char *s, struct launch_options *out)
 {
-	bool have_uid = false, have_gid = false;
-	const char *root = "/";
-	struct env e;
+	out->explain_json = s;
+	out->explain_file = s && !strncmp(s, "json:", 5) && s[5] ? s + 5 : NULL;
+	if (s && !out->explain_file && strcmp(s, "json") != 0)
+		die("--explain: \"%s\" is not json or json:FILE", s);
+}
+
+/* One option that getopt(3) found; those with two values take the second. False: it's none that a run has. */
+static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv)
+{
+	struct launch_options *out = p->out;
+
+	switch (c) {
+	case OPT_ROOT:
+		p->root = v;
+		break;
+	case OPT_OVERLAY:
+		parse_overlay(v, out);
+		break;
+	case OPT_BIND:
+		add_bind(out, BIND_RW, argc, argv);
+		break;
+	case OPT_RO_BIND:
+		add_bind(out, BIND_RO, argc, argv);
+		break;
+	case OPT_COW_BIND:
+		add_bind(out, BIND_COW, argc, argv);
+		break;
+	case OPT_MAX_DISK:
+		out->max_disk = parse_size("max-disk", v);
+		break;
+	case OPT_MEMORY:
+		out->memory = parse_size("memory", v);
+		break;
+	case OPT_PIDS:
+		out->pids = (unsigned)parse_count("pids", v, 1, 1U << 22);
+		break;
+	case OPT_CPUS:
+		out->milli_cpus = (unsigned)parse_count("cpus", v, 1000, 1U << 22);
+		break;
+	case OPT_TIMEOUT:
+		out->timeout_ms = (unsigned)parse_count("timeout", v, 1000, INT32_MAX);
+		break;
+	case OPT_TMPFS:
+		check_inside("tmpfs", v);
+		add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
+		break;
+	case OPT_HIDE:
+		check_inside("hide", v);
+		add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
+		break;
+	case OPT_CHDIR:
+		if (v[0] != '/')
+			die("--chdir: \"%s\" is not an absolute path", v);
+		out->chdir = v;
+		break;
+	case OPT_SETENV:
+		env_unset(&p->env, check_key("setenv", v));
+		env_add(&p->env, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
+		break;
+	case OPT_UNSETENV:
+		env_unset(&p->env, check_key("unsetenv", v));
+		break;
+	case OPT_CLEARENV:
+		env_clear(&p->env);
+		break;
+	case OPT_UID:
+		out->uid = parse_id("uid", v);
+		p->have_uid = true;
+		break;
+	case OPT_GID:
+		out->gid = parse_id("gid", v);
+		p->have_gid = true;
+		break;
+	case OPT_FAKEROOT:
+		out->fakeroot = true;
+		break;
+	case OPT_HOSTNAME:
+		out->hostname = check_hostname(v);
+		break;
+	case OPT_NET:
+		out->net_host = parse_net(v);
+		break;
+	case OPT_STATS:
+		out->stats = true;
+		break;
+	case OPT_EXPLAIN:
+		out->explain = true;
+		parse_explain(v, out);
+		break;
+	case OPT_JSON:
+		if (front != FRONT_TRACE && front != FRONT_FILES)
+			die("--json is for sandbox trace and sandbox files");
+		out->trace.json = front == FRONT_TRACE;
+		files.json = true;
+		break;
+	case OPT_PROFILE: /* was read before all others */
+		break;
+	case OPT_NAME:
+		kept.name = v;
+		break;
+	case OPT_FROM:
+		kept.from = v;
+		break;
+	case OPT_DISCARD:
+		set_after(KEPT_DISCARD);
+		break;
+	case OPT_COMMIT:
+		set_after(KEPT_COMMIT);
+		break;
+	case OPT_KEEP:
+		set_after(KEPT_KEEP);
+		kept.keep = v;
+		break;
+	case OPT_ASK:
+		set_after(KEPT_ASK);
+		break;
+	case OPT_ON_ERROR:
+		kept.on_error = parse_on_error(v);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static bool has_two_values(int c)
+{
+	return c == OPT_BIND || c == OPT_RO_BIND || c == OPT_COW_BIND || c == OPT_SETENV;
+}
+
+/* Not what is said for one run alone. */
+static bool belongs_in_profile(int c)
+{
+	switch (c) {
+	case OPT_STATS:
+	case OPT_EXPLAIN:
+	case OPT_JSON:
+	case OPT_NAME:
+	case OPT_FROM:
+	case OPT_DISCARD:
+	case OPT_COMMIT:
+	case OPT_KEEP:
+	case OPT_ASK:
+	case OPT_ON_ERROR:
+	case OPT_PROFILE:
+	case OPT_VERSION:
+	case OPT_HELP:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static const char *option_name(int c)
+{
+	const struct option *o = long_options;
+
+	while (o->name && o->val != c)
+		o++;
+	return o->name;
+}
+
+/* The one after --profile, which may stand anywhere among the options, or NULL. */
+static const char *find_profile(int argc, char **argv, const char *letters)
+{
+	const char *file = NULL;
 	int c;
 
-	const bool tracing = argc > 1 && !strcmp(argv[1], "trace");
+	optind = 0; /* GNU: start anew, also when a test calls this twice */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+		if (has_two_values(c) && optind < argc)
+			optind++;
+		if (c == OPT_PROFILE && file)
+			die("--profile: at most one");
+		if (c == OPT_PROFILE)
+			file = optarg;
+	}
+	return file;
+}
+
+static const char *profile_file;
+static unsigned profile_line;
+
+/* What options say of a value that is no good is followed by where it stands. */
+static void say_where(void)
+{
+	log_msg("%s:%u: that is in the profile", profile_file, profile_line);
+}
+
+static void apply_profile(struct parsing *p, const char *file)
+{
+	/* As long as the process: the rules and values are referred to by the options. */
+	static struct profile profile;
+
+	profile_free(&profile);
+	profile_load(&profile, file);
+	profile_file = file;
+	log_set_die_hook(say_where);
+	for (size_t i = 0; i < profile.n_options; i++) {
+		char **words = profile.options[i].words;
+		AUTO_FREE char *name = xasprintf("--%s", words[0]);
+		char *argv[6] = {(char *)(uintptr_t)"sandbox", name};
+		int n = 2;
+
+		profile_line = profile.options[i].line;
+		for (char **w = words + 1; *w; w++)
+			argv[n++] = *w;
+		optind = 0;
+		/* A value of its own word stays one, whatever it looks like. */
+		int c = getopt_long(n, argv, "+:", long_options, NULL);
+		if (c == '?' || c == ':')
+			bad_option(optopt, name, c);
+		if (!belongs_in_profile(c))
+			die("--%s is not for a profile", words[0]);
+		if (!apply(p, c, optarg, n, argv))
+			die("--%s is not for a profile", words[0]);
+		if (optind != n)
+			die("--%s: too many values", words[0]);
+	}
+	log_set_die_hook(NULL);
+	if (profile.has_paths) {
+		static const struct vfs_rule nothing = {.path = "/", .may = VFS_MAY_SEE};
+
+		p->out->rules = profile.n_rules ? profile.rules : &nothing;
+		p->out->n_rules = MAX(profile.n_rules, (size_t)1);
+	}
+}
+
+/* Of sandbox files and learn alone. */
+static bool files_option(int c, const char *v)
+{
+	if (front == FRONT_LEARN && c == OPT_MERGE) {
+		files.merge = true;
+	} else if ((front == FRONT_LEARN || front == FRONT_FILES) && c == 'o') {
+		files.file = v;
+	} else if (front != FRONT_FILES) {
+		return false;
+	} else if (c == OPT_TREE) {
+		files.tree = true;
+	} else if (c == OPT_ONLY) {
+		files.kinds = files_kinds(v);
+	} else if (c == OPT_NO_MISSING) {
+		files.kinds &= ~VFS_NOTE_MISSING;
+	} else if (c == OPT_PREFIX) {
+		if (v[0] != '/')
+			die("--prefix: \"%s\" is not an absolute path", v);
+		files.prefix = v;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* For learn. Host paths are made absolute, since the profile will be used elsewhere. */
+static void note_option(int c, const char *v, char **argv)
+{
+	bool path = c == OPT_ROOT || c == OPT_BIND || c == OPT_RO_BIND || c == OPT_COW_BIND;
+	AUTO_FREE char *abs = path ? host_path(option_name(c), v, c == OPT_ROOT) : NULL;
+	char *words[4] = {(char *)(uintptr_t)option_name(c), abs ? abs : (char *)(uintptr_t)v,
+			  has_two_values(c) ? argv[optind - 1] : NULL};
+
+	profile_add_option(&learnt, words);
+}
+
+static enum front front_of(const char *word)
+{
+	return !strcmp(word, "trace")   ? FRONT_TRACE
+	       : !strcmp(word, "files") ? FRONT_FILES
+	       : !strcmp(word, "learn") ? FRONT_LEARN
+					: FRONT_RUN;
+}
+
+enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
+{
+	static const char *const letters[] = {
+	    [FRONT_RUN] = "+:", [FRONT_TRACE] = "+:" TRACE_LETTERS, [FRONT_FILES] = "+:o:", [FRONT_LEARN] = "+:o:"};
+	struct parsing p = {.out = out, .root = "/"};
+	int c;
 
 	kept = (struct kept_options){0};
+	files = (struct files_options){.kinds = FILES_DEFAULT};
+	profile_free(&learnt);
 	*out = (struct launch_options){.hostname = "sandbox"};
-	if (tracing) {
+	front = argc > 1 ? front_of(argv[1]) : FRONT_RUN;
+	if (front == FRONT_TRACE)
 		trace_defaults(&out->trace);
+	if (front != FRONT_RUN) {
 		argc--;
 		argv++;
 	}
-	env_init(&e, env);
-	optind = 0; /* GNU: start anew, also when a test calls this twice */
+	env_init(&p.env, env);
+	const char *profile = find_profile(argc, argv, letters[front]);
+	if (profile && front == FRONT_LEARN)
+		die("--profile: learn adds to a profile with --merge -o FILE");
+	if (profile)
+		apply_profile(&p, profile);
+	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, tracing ? "+:" TRACE_LETTERS : "+:", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters[front], long_options, NULL)) != -1) {
 		const char *v = optarg;
 
-		switch (c) {
-		case OPT_ROOT:
-			root = v;
-			break;
-		case OPT_OVERLAY:
-			parse_overlay(v, out);
-			break;
-		case OPT_BIND:
-			add_bind(out, BIND_RW, argc, argv);
-			break;
-		case OPT_RO_BIND:
-			add_bind(out, BIND_RO, argc, argv);
-			break;
-		case OPT_COW_BIND:
-			add_bind(out, BIND_COW, argc, argv);
-			break;
-		case OPT_MAX_DISK:
-			out->max_disk = parse_size("max-disk", v);
-			break;
-		case OPT_MEMORY:
-			out->memory = parse_size("memory", v);
-			break;
-		case OPT_PIDS:
-			out->pids = (unsigned)parse_count("pids", v, 1, 1U << 22);
-			break;
-		case OPT_CPUS:
-			out->milli_cpus = (unsigned)parse_count("cpus", v, 1000, 1U << 22);
-			break;
-		case OPT_TIMEOUT:
-			out->timeout_ms = (unsigned)parse_count("timeout", v, 1000, INT32_MAX);
-			break;
-		case OPT_TMPFS:
-			check_inside("tmpfs", v);
-			add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
-			break;
-		case OPT_HIDE:
-			check_inside("hide", v);
-			add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
-			break;
-		case OPT_CHDIR:
-			if (v[0] != '/')
-				die("--chdir: \"%s\" is not an absolute path", v);
-			out->chdir = v;
-			break;
-		case OPT_SETENV:
-			env_unset(&e, check_key("setenv", v));
-			env_add(&e, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
-			break;
-		case OPT_UNSETENV:
-			env_unset(&e, check_key("unsetenv", v));
-			break;
-		case OPT_CLEARENV:
-			env_clear(&e);
-			break;
-		case OPT_UID:
-			out->uid = parse_id("uid", v);
-			have_uid = true;
-			break;
-		case OPT_GID:
-			out->gid = parse_id("gid", v);
-			have_gid = true;
-			break;
-		case OPT_FAKEROOT:
-			out->fakeroot = true;
-			break;
-		case OPT_HOSTNAME:
-			out->hostname = check_hostname(v);
-			break;
-		case OPT_NET:
-			out->net_host = parse_net(v);
-			break;
-		case OPT_STATS:
-			out->stats = true;
-			break;
-		case OPT_EXPLAIN:
-			out->explain = true;
-			break;
-		case OPT_JSON:
-			if (!tracing)
-				die("--json is for sandbox trace");
-			out->trace.json = true;
-			break;
-		case OPT_NAME:
-			kept.name = v;
-			break;
-		case OPT_FROM:
-			kept.from = v;
-			break;
-		case OPT_DISCARD:
-			set_after(KEPT_DISCARD);
-			break;
-		case OPT_COMMIT:
-			set_after(KEPT_COMMIT);
-			break;
-		case OPT_KEEP:
-			set_after(KEPT_KEEP);
-			kept.keep = v;
-			break;
-		case OPT_ASK:
-			set_after(KEPT_ASK);
-			break;
-		case OPT_ON_ERROR:
-			kept.on_error = parse_on_error(v);
-			break;
-		case OPT_VERSION:
-		case OPT_HELP:
-			env_clear(&e);
-			free(e.v);
+		if (c == OPT_VERSION || c == OPT_HELP) {
+			env_clear(&p.env);
+			free(p.env.v);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
-		default:
-			if (tracing && c != '?' && c != ':') {
-				trace_option(&out->trace, c, v);
-				break;
-			}
+		}
+		if (c == '?' || c == ':')
 			bad_option(optopt, argv[optind - 1], c);
+		if (apply(&p, c, v, argc, argv)) {
+			if (front == FRONT_LEARN && belongs_in_profile(c))
+				note_option(c, v, argv);
+		} else if (front == FRONT_TRACE && c < 256) {
+			trace_option(&out->trace, c, v);
+		} else if (!files_option(c, v)) {
+			die("--%s is not an option of %s", option_name(c),
+			    front == FRONT_RUN     ? "sandbox"
+			    : front == FRONT_TRACE ? "sandbox trace"
+			    : front == FRONT_FILES ? "sandbox files"
+						   : "sandbox learn");
 		}
 	}
-	out->env = e.v;
+	out->env = p.env.v;
 	trace_options_check(&out->trace);
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
+	if (front == FRONT_LEARN && !files.file)
+		die("learn needs -o PROFILE");
+	if (files.json && files.tree)
+		die("--json and --tree exclude each other");
 	check_kept(out);
-	if (out->fakeroot && (have_uid || have_gid))
+	if (out->fakeroot && (p.have_uid || p.have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;
-	out->root = host_path("root", root, true);
-	out->set_ids = have_uid || have_gid;
-	if (!have_uid)
+	out->root = host_path("root", p.root, true);
+	out->set_ids = p.have_uid || p.have_gid;
+	if (!p.have_uid)
 		out->uid = getuid();
-	if (!have_gid)
+	if (!p.have_gid)
 		out->gid = getgid();
 	return OPTIONS_RUN;
 }

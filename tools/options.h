@@ -6,6 +6,7 @@
 #define TOOLS_OPTIONS_H
 
 #include "interposer/launch.h"
+#include "tools/files.h"
 
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 
@@ -18,6 +19,10 @@ struct kept_options {
 	const char *keep;                 /* --keep's name */
 };
 /* As the last options_parse() found them. */
+enum front { FRONT_RUN, FRONT_TRACE, FRONT_FILES, FRONT_LEARN };
+enum front options_front(void);
+const struct files_options *options_files(void);
+struct profile *options_learnt(void);
 const struct kept_options *options_kept(void);
 
 /*
