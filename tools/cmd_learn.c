@@ -24,6 +24,7 @@
 struct entry {
 	char *path;
 	int may[3]; /* by vfs_rule_scope; -1: no such rule */
+	bool moved; /* a directory that was renamed, or got its name so */
 	unsigned many[VFS_MAY_ALL + 1];
 	UT_hash_handle hh;
 };
@@ -126,6 +127,8 @@ static void generalise(const struct vfs_note *n)
 	if ((n->what & VFS_NOTE_DIR) && n->other && (n->what & (VFS_NOTE_MOVED | VFS_NOTE_MOVED_TO))) {
 		allow(n->path, len, VFS_RULE_BELOW, both);
 		allow(n->other, strlen(n->other), VFS_RULE_BELOW, both);
+		entry_get(n->path, len, true)->moved = true;
+		entry_get(n->other, strlen(n->other), true)->moved = true;
 	}
 }
 
@@ -153,14 +156,20 @@ static unsigned covered(const char *path, size_t len, struct entry **by, enum vf
 	}
 }
 
-/* What is in a directory that is renamed, or made for a while, gets its rights from the rule for all of it. */
+/* What is in a directory that is renamed, or has another name next time, gets its rights from the rule for all of it. */
 static void widen(const struct vfs_note *n, unsigned may)
 {
 	enum vfs_rule_scope scope;
 	struct entry *by;
+	char first[NAME_MAX + 1];
 
 	covered(n->path, strlen(n->path), &by, &scope);
-	if (by && by->may[scope] && (n->what & (VFS_NOTE_CREATED | VFS_NOTE_MOVED_TO)))
+	if (!by || !by->may[scope] || !(n->what & (VFS_NOTE_CREATED | VFS_NOTE_MOVED_TO)))
+		return;
+	const char *rest = n->path + (by->path[1] ? strlen(by->path) : 0);
+	rest += *rest == '/';
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(rest, "/"), rest);
+	if (by->moved || looks_random(first))
 		by->may[scope] |= (int)may;
 }
 
