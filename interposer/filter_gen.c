@@ -195,9 +195,16 @@ static bool promises(int nr)
 	return nr == SYS_fsync || nr == SYS_fdatasync;
 }
 
-static void add_check(scmp_filter_ctx f, int nr, bool keep)
+/* Natively run calls that --explain looks at: names in messages, and what a limit of processes makes fail. */
+static bool explained(int nr)
 {
-	if (keep && promises(nr))
+	return nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_fork || nr == SYS_vfork ||
+	       nr == SYS_clone;
+}
+
+static void add_check(scmp_filter_ctx f, int nr, bool keep, bool refusing)
+{
+	if ((keep && promises(nr)) || (refusing && explained(nr)))
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
@@ -207,6 +214,11 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
+static uint32_t native_action(int nr, bool growing, bool refusing)
+{
+	return (growing && filter_grows(nr)) || (refusing && explained(nr)) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;
+}
+
 /* growing: also what filter_grows(). keep: also what promises(). refusing: notifications in place of errors, but for foreign ABIs. */
 static void tracee_program(const char *name_of, bool growing, bool keep, bool refusing)
 {
@@ -214,8 +226,8 @@ static void tracee_program(const char *name_of, bool growing, bool keep, bool re
 	p.n = 0;
 	scmp_filter_ctx f = new_filter(refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS));
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep);
-#define NATIVE(nr, name, note, ...)           add_rule(f, growing &&filter_grows(nr) ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, nr);
+#define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep, refusing);
+#define NATIVE(nr, name, note, ...)           add_rule(f, native_action(nr, growing, refusing), nr);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...)    \
 	if (!refusing && (err) != ENOSYS) \

@@ -399,7 +399,7 @@ void supervisor_main(const struct supervisor_args *args)
 	if (err)
 		die("no seccomp notifications: %s", strerror(-err));
 	if (args->opt->explain)
-		explain_start(args->opt);
+		explain_start(args->opt, args->explain_fd);
 	confine_supervisor(args->opt->trace.on);
 	start_keeper();
 	if (args->opt->trace.on) {

@@ -49,6 +49,7 @@ struct sys_part {
 struct supervisor_args {
 	const struct launch_options *opt;
 	const struct trace_options *trace; /* opt's, with what the front opened */
+	int explain_fd;                    /* where --explain writes */
 	int ctl;                           /* to the front: struct front_msg */
 	int *gofer_socks;
 	int n_gofer_socks;

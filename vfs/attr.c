@@ -38,6 +38,8 @@ static int target_get(const struct path *p, const struct vfile *f, struct target
 			t->dentry = p->dentry;
 		t->ro = (t->inode->sb->flags & SB_RDONLY) || (t->inode->sb->mnt && t->inode->sb->mnt->ro);
 		t->refused = !inode_may_write(t->dentry, t->inode);
+		if (t->refused && t->dentry)
+			rules_refused_locked(p, NULL, 0);
 	}
 	vfs_rdunlock();
 	return t->inode ? 0 : -ENOENT;

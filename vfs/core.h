@@ -155,6 +155,9 @@ unsigned rules_of(uint16_t rule); /* VFS_MAY_ */
 unsigned rules_unnamed(uint16_t dir);
 bool rules_hide_names(uint16_t dir); /* are there hidden names in the directory, though it may be listed? */
 bool rules_any(uint16_t dir, unsigned may); /* at it or anywhere below */
+/* For vfs_rules_refused(): name in dir, or dir itself. rules_refused() takes the lock, [R] the other. */
+void rules_refused(const struct path *dir, const char *name, size_t len);
+void rules_refused_locked(const struct path *dir, const char *name, size_t len);
 /* May what is at one place be put to another? 0 or -EXDEV. */
 int rules_move(uint16_t from, uint16_t to, bool isdir);
 void rules_relabel(struct dentry *d); /* [W] d has another parent or name */
@@ -174,6 +177,8 @@ static inline bool inode_may_write(const struct dentry *d, const struct inode *i
 }
 
 /* --- note.c: only while vfs_noting --- */
+/* [R] The path of p and "/name" (NULL: of p) at the end of buf: where it starts, or NULL when there's no room. */
+char *note_build(const struct path *p, const char *name, size_t len, char *buf, size_t size);
 void note_path(const struct path *p, unsigned what);                              /* takes the lock */
 void note_locked(const struct path *p, unsigned what);                            /* [R] */
 void note_name(const struct path *dir, const char *name, size_t len, unsigned what); /* takes the lock */

@@ -270,7 +270,7 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 	if (!i)
 		err = -ENOENT;
 	else if (unlikely(p->dentry->rule) && !rule_permits(p->dentry, i, mask))
-		err = -EACCES;
+		err = -EACCES, rules_refused_locked(p, NULL, 0);
 	else
 		err = inode_permission(c, i, mask);
 	/* In the order of a read-only mount, where a read-only file system would be EROFS first. */

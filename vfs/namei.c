@@ -58,6 +58,13 @@ static int find_parent(struct vfs_ctx *ctx, const struct path *base, const char 
 	return err;
 }
 
+/* By a rule. */
+static int refuse(const struct place *w)
+{
+	rules_refused(&w->dir, w->name, w->len);
+	return -EACCES;
+}
+
 static int lookup(struct place *w)
 {
 	dput(w->d);
@@ -193,7 +200,7 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		if (err)
 			return err;
 		if (d_hidden(w->d))
-			return -EACCES;
+			return refuse(w);
 		if (d_inode(w->d))
 			return -EEXIST;
 		if ((w->slash && !S_ISDIR(mode)) || (w->dir.dentry->sb->flags & SB_NOCREATE))
@@ -201,7 +208,7 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		if (path_rdonly(&w->dir))
 			return -EROFS;
 		if (!d_may(w->d, VFS_MAY_WRITE))
-			return -EACCES;
+			return refuse(w);
 		err = prepare(w, false);
 		if (!err)
 			err = make(ctx, w, mode, rdev, target, sock);
@@ -417,7 +424,7 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 	if (err)
 		return err;
 	if (unlikely(w->d->rule) && d_inode(w->d) && !d_may(w->d, VFS_MAY_WRITE))
-		return d_hidden(w->d) ? -ENOENT : -EACCES;
+		return d_hidden(w->d) ? (refuse(w), -ENOENT) : refuse(w);
 	/* Checked before prepare(), too: who may not remove shall not make us list. */
 	vfs_rdlock();
 	if (!w->d->inode)
@@ -598,6 +605,10 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 	vfs_rdlock();
 	err = may_rename(ctx, o, n, flags);
 	vfs_rdunlock();
+	if (err == -EACCES && !d_may(o->d, VFS_MAY_WRITE))
+		refuse(o);
+	else if (err == -EACCES && !d_may(n->d, VFS_MAY_WRITE))
+		refuse(n);
 	if (err)
 		return err == 1 ? 0 : err;
 	err = prepare(o, true);

@@ -114,8 +114,7 @@ static struct rec *add(const char *path, unsigned what)
 	return r;
 }
 
-/* [R] The path of p and "/name" at the end of buf: where it starts, or NULL when there's no room. */
-static char *build(const struct path *p, const char *name, size_t len, char *buf, size_t size)
+char *note_build(const struct path *p, const char *name, size_t len, char *buf, size_t size)
 {
 	struct path q = *p;
 	char *at = buf + size;
@@ -155,7 +154,7 @@ static unsigned kind_of(const struct path *p)
 void note_locked(const struct path *p, unsigned what)
 {
 	char buf[2 * PATH_MAX];
-	const char *s = build(p, NULL, 0, buf, sizeof(buf));
+	const char *s = note_build(p, NULL, 0, buf, sizeof(buf));
 
 	if (!s)
 		return;
@@ -176,7 +175,7 @@ void note_name(const struct path *dir, const char *name, size_t len, unsigned wh
 	char buf[2 * PATH_MAX], *s;
 
 	vfs_rdlock();
-	s = build(dir, name, len, buf, sizeof(buf));
+	s = note_build(dir, name, len, buf, sizeof(buf));
 	if ((what & VFS_NOTE_CREATED) && dir->dentry->inode && (dir->dentry->inode->mode & S_ISVTX))
 		what |= VFS_NOTE_STICKY;
 	vfs_rdunlock();
@@ -190,13 +189,13 @@ void note_name(const struct path *dir, const char *name, size_t len, unsigned wh
 /* [R] The name that the walk began with, made absolute, as text. */
 static const char *asked_name(const struct nameidata *nd, char *buf, size_t size)
 {
-	return nd->asked[0] == '/' ? nd->asked : build(nd->from, nd->asked, strlen(nd->asked), buf, size);
+	return nd->asked[0] == '/' ? nd->asked : note_build(nd->from, nd->asked, strlen(nd->asked), buf, size);
 }
 
 void note_walked(const struct nameidata *nd)
 {
 	char buf[2 * PATH_MAX], by[2 * PATH_MAX];
-	const char *s = build(&nd->path, NULL, 0, buf, sizeof(buf)), *asked = NULL;
+	const char *s = note_build(&nd->path, NULL, 0, buf, sizeof(buf)), *asked = NULL;
 	struct rec *r;
 
 	if (!s)
@@ -235,7 +234,7 @@ void note_missing(const struct nameidata *nd, const char *name, size_t len)
 		}
 		tail += n;
 	}
-	s = build(&nd->path, rest, (size_t)(o - rest), buf, sizeof(buf));
+	s = note_build(&nd->path, rest, (size_t)(o - rest), buf, sizeof(buf));
 	if (!s)
 		return;
 	pthread_mutex_lock(&mu);
@@ -251,8 +250,8 @@ void note_moved(const struct path *odir, const char *oname, size_t olen, const s
 	struct rec *r;
 
 	vfs_rdlock();
-	from = build(odir, oname, olen, b1, sizeof(b1));
-	to = build(ndir, nname, nlen, b2, sizeof(b2));
+	from = note_build(odir, oname, olen, b1, sizeof(b1));
+	to = note_build(ndir, nname, nlen, b2, sizeof(b2));
 	vfs_rdunlock();
 	if (!from || !to)
 		return;

@@ -295,8 +295,10 @@ ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, voi
 	vfs_rdunlock();
 	if (dead)
 		return -ENOENT;
-	if (!(rules_of(rule) & VFS_MAY_READ))
+	if (!(rules_of(rule) & VFS_MAY_READ)) {
+		rules_refused(&f->path, NULL, 0);
 		return -EACCES;
+	}
 	if (unlikely(vfs_noting))
 		note_path(&f->path, VFS_NOTE_LISTED);
 	token_lock(t);

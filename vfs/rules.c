@@ -155,6 +155,35 @@ void rules_relabel(struct dentry *d)
 	relabel_tree(d, rules_child(d->parent->rule, d->name, d->namelen));
 }
 
+static bool telling;
+static _Thread_local char refused_buf[2 * PATH_MAX];
+static _Thread_local const char *refused;
+
+void vfs_rules_tell(void)
+{
+	telling = true;
+}
+
+const char *vfs_rules_refused(void)
+{
+	return take_ptr(refused);
+}
+
+void rules_refused_locked(const struct path *dir, const char *name, size_t len)
+{
+	if (telling)
+		refused = note_build(dir, name, len, refused_buf, sizeof(refused_buf));
+}
+
+void rules_refused(const struct path *dir, const char *name, size_t len)
+{
+	if (!telling)
+		return;
+	vfs_rdlock();
+	rules_refused_locked(dir, name, len);
+	vfs_rdunlock();
+}
+
 bool rules_may_reopen(const struct inode *inode, int hostfd, int mask)
 {
 	static const int modes[] = {MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, 0};

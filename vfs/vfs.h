@@ -333,6 +333,10 @@ struct vfs_rule {
  * Rules are of places: what a rename or a link would bring to a place with more rights is EXDEV (as with Landlock).
  */
 int vfs_rules_set(const struct vfs_rule *rules, size_t n) MUST_CHECK;
+/* Before the first call: the name of what a rule refuses is kept for the thread. */
+void vfs_rules_tell(void);
+/* The last one since this was asked, which exists or was to be made, absolute, or NULL. Good until the thread's next call. */
+const char *vfs_rules_refused(void);
 
 /* --- What was used ------------------------------------------------------------------------------------------------------ */
 
