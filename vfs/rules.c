@@ -76,7 +76,9 @@ uint16_t rules_child(uint16_t dir, const char *name, size_t len)
 	uint16_t n = find(dir, name, len);
 	const struct node *d = node(dir);
 
-	return n != NONE ? n : leaf(d->children, d->below);
+	if (n == NONE)
+		return leaf(d->children, d->below);
+	return node(n)->may ? n : RULE_HIDDEN; /* then nothing below it is allowed, either */
 }
 
 unsigned rules_of(uint16_t rule)
