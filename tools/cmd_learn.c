@@ -101,6 +101,15 @@ static bool looks_random(const char *name)
 	return false;
 }
 
+/* A file of a content-addressed store, as git's: HH/HASH. The store is made of many such directories, and others next time. */
+static bool is_object(const char *path, size_t len, size_t up, size_t store)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	return up && up - store == 3 && strspn(path + store + 1, digits) == 2 && len - up > 30 &&
+	       strspn(path + up + 1, digits) == len - up - 1;
+}
+
 static bool has_number(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
@@ -120,6 +129,8 @@ static void generalise(const struct vfs_note *n)
 		allow("/dev/pts", 8, VFS_RULE_CHILDREN, both);
 	else if ((n->what & VFS_NOTE_CREATED) && (n->what & VFS_NOTE_STICKY))
 		allow(n->path, up, VFS_RULE_BELOW, both | may_of(n));
+	else if ((n->what & (VFS_NOTE_CREATED | VFS_NOTE_MOVED_TO)) && is_object(n->path, len, up, parent_len(n->path, up)))
+		allow(n->path, parent_len(n->path, up), VFS_RULE_BELOW, both | may_of(n));
 	else if ((n->what & VFS_NOTE_CREATED) && looks_random(n->path + up + 1))
 		allow(n->path, up, n->what & VFS_NOTE_DIR ? VFS_RULE_BELOW : VFS_RULE_CHILDREN, both | may_of(n));
 	if (n->what & VFS_NOTE_TMPFILE)
