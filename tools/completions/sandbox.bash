@@ -1,8 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 # bash completion for sandbox(1)
 _sandbox() {
-	local cur=${COMP_WORDS[COMP_CWORD]} i=1 w
+	local cur=${COMP_WORDS[COMP_CWORD]} sub=${COMP_WORDS[1]} i=1 w
+	local run="--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv --uid --gid --fakeroot
+		--hostname --net --max-disk --memory --pids --cpus --timeout --stats --explain --help"
+	local kept="--name --from --discard --commit --keep --ask --on-error"
 	COMPREPLY=()
+	case $sub in
+	trace) i=2 run="$run $kept --profile --json -f -o -e -P -c -C -t -tt -ttt -r -T -s -v -x -xx -y -z -Z" ;;
+	files) i=2 run="$run $kept --profile -o --json --tree --only --no-missing --prefix" ;;
+	learn) i=2 run="$run $kept -o --merge" ;;
+	*) run="$run $kept --profile --version" ;;
+	esac
+	if [ "$COMP_CWORD" -gt 1 ]; then
+		case $sub in
+		diff | commit | discard | export)
+			case $cur in
+			-*) [ "$sub" = diff ] && w="-u --stat --json" || w="--dry-run --force"
+				mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
+			/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+			*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
+			esac
+			return ;;
+		gc) mapfile -t COMPREPLY < <(compgen -d -- "$cur") && return ;;
+		esac
+	fi
 	while [ $i -lt "$COMP_CWORD" ]; do
 		w=${COMP_WORDS[i]}
 		case $w in
@@ -12,15 +34,17 @@ _sandbox() {
 				return
 			fi
 			i=$((i + 3)) ;;
-		--root | --overlay | --max-disk | --memory | --pids | --cpus | --timeout | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | --hostname | --net | --name | --from | --keep | --on-error)
+		--root | --overlay | --max-disk | --memory | --pids | --cpus | --timeout | --tmpfs | --hide | --chdir | --unsetenv | --uid | --gid | \
+			--hostname | --net | --name | --from | --keep | --on-error | --profile | --only | --prefix | -[oePs])
 			if [ $((COMP_CWORD - i)) -le 1 ]; then
 				case $w in
 				--overlay) mapfile -t COMPREPLY < <(compgen -W "root:memory root:self root:dir=/ all:memory all:self all:dir=/ none" -- "$cur") ;;
 				--name | --from) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
 				--on-error) mapfile -t COMPREPLY < <(compgen -W "commit discard keep" -- "$cur") ;;
 				--net) mapfile -t COMPREPLY < <(compgen -W "none host" -- "$cur") ;;
-				--root | --chdir | --tmpfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-				--hide) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+				--only) mapfile -t COMPREPLY < <(compgen -W "read written executed listed created deleted renamed changed linked missing examined" -- "$cur") ;;
+				--root | --chdir | --tmpfs | --prefix) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+				--hide | --profile | -o | -P) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 				--unsetenv) mapfile -t COMPREPLY < <(compgen -e -- "$cur") ;;
 				esac
 				return
@@ -31,23 +55,14 @@ _sandbox() {
 		*) break ;;
 		esac
 	done
-	if [ "$COMP_CWORD" -gt 1 ] && [[ ${COMP_WORDS[1]} =~ ^(diff|commit|discard|export)$ ]]; then
-		case $cur in
-		-*) [ "${COMP_WORDS[1]}" = diff ] && w="-u --stat --json" || w="--dry-run --force"
-			mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
-		/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-		*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
-		esac
-	elif [ "$COMP_CWORD" -gt 1 ] && [ "${COMP_WORDS[1]}" = gc ]; then
-		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-	elif [ $i -lt "$COMP_CWORD" ]; then
+	if [ $i -lt "$COMP_CWORD" ]; then
 		declare -F _command_offset >/dev/null && _command_offset "$i" || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	elif [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--root --overlay --bind --ro-bind --cow-bind --tmpfs --hide --chdir --setenv --unsetenv --clearenv
-			--uid --gid --fakeroot --hostname --net --max-disk --memory --pids --cpus --timeout --name --from --discard --commit --keep --ask --on-error
-			--stats --explain --version --help" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$run" -- "$cur")
+	elif [ "$COMP_CWORD" -gt 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 	else
-		mapfile -t COMPREPLY < <(compgen -W "trace ls diff commit discard export import gc" -- "$cur"; compgen -c -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "trace files learn ls diff commit discard export import gc" -- "$cur"; compgen -c -- "$cur")
 	fi
 }
 complete -o filenames -F _sandbox sandbox
