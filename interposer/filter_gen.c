@@ -198,8 +198,7 @@ static bool promises(int nr)
 /* Natively run calls that --explain looks at: names in messages, and what a limit of processes makes fail. */
 static bool explained(int nr)
 {
-	return nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_fork || nr == SYS_vfork ||
-	       nr == SYS_clone;
+	return nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone;
 }
 
 static void add_check(scmp_filter_ctx f, int nr, bool keep, bool refusing)

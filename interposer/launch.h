@@ -56,9 +56,9 @@ struct launch_options {
 	bool net_host;
 	bool stats;
 	bool explain, explain_json;
-	const char *explain_file; /* NULL: standard error */
-	struct trace_options trace;     /* on: sandbox trace */
-	const struct vfs_rule *rules;   /* of a profile; NULL: everything is allowed */
+	const char *explain_file;     /* NULL: standard error */
+	struct trace_options trace;   /* on: sandbox trace */
+	const struct vfs_rule *rules; /* of a profile; NULL: everything is allowed */
 	size_t n_rules;
 	int notes_fd;                   /* what was used is written there at the end (interposer/notes.c); 0: to nobody */
 	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */

@@ -239,7 +239,8 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 		die("can't keep changes: %s", strerror(-err));
 	err = opt->rules ? vfs_rules_set(opt->rules, opt->n_rules) : 0;
 	if (err)
-		die("can't apply the profile: %s", err == -E2BIG ? "too many paths; take some together with /**" : strerror(-err));
+		die("can't apply the profile: %s",
+		    err == -E2BIG ? "too many paths; take some together with /**" : strerror(-err));
 	/* From here on: the directory that the command starts in is used, too. */
 	if (opt->notes_fd)
 		vfs_notes_start();

@@ -25,7 +25,8 @@ unsigned files_kinds(const char *list)
 		while (k->name && !(strlen(k->name) == n && !strncmp(k->name, p, n)))
 			k++;
 		if (!k->name)
-			die("--only: \"%.*s\" is none of read, written, executed, listed, created, deleted, renamed, changed, "
+			die("--only: \"%.*s\" is none of read, written, executed, listed, created, deleted, renamed, "
+			    "changed, "
 			    "linked, missing, examined",
 			    (int)MIN(n, (size_t)64), p);
 		kinds |= k->bit;

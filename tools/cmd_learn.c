@@ -73,7 +73,8 @@ static unsigned may_of(const struct vfs_note *n)
 		may = VFS_MAY_SEE;
 	if (w & (VFS_NOTE_READ | VFS_NOTE_LISTED))
 		may |= VFS_MAY_READ;
-	if (w & (VFS_NOTE_WRITTEN | VFS_NOTE_CHANGED | VFS_NOTE_CREATED | VFS_NOTE_DELETED | VFS_NOTE_MOVED | VFS_NOTE_MOVED_TO))
+	if (w &
+	    (VFS_NOTE_WRITTEN | VFS_NOTE_CHANGED | VFS_NOTE_CREATED | VFS_NOTE_DELETED | VFS_NOTE_MOVED | VFS_NOTE_MOVED_TO))
 		may |= VFS_MAY_WRITE;
 	/* A new link, or a new name, may have no more rights than the old one: both have those of both. */
 	if (w & (VFS_NOTE_LINKED | VFS_NOTE_MOVED | VFS_NOTE_MOVED_TO))

@@ -6,8 +6,8 @@
 #include "interposer/launch.h"
 
 struct files_options {
-	const char *file;  /* -o; of files NULL: standard error */
-	bool json, tree;   /* files */
+	const char *file;   /* -o; of files NULL: standard error */
+	bool json, tree;    /* files */
 	unsigned kinds;     /* files: VFS_NOTE_ bits that are shown */
 	const char *prefix; /* files: only what is below, or NULL */
 	bool merge;         /* learn: adds to the profile in file */

@@ -665,7 +665,7 @@ static void apply_profile(struct parsing *p, const char *file)
 	for (size_t i = 0; i < profile.n_options; i++) {
 		char **words = profile.options[i].words;
 		AUTO_FREE char *name = xasprintf("--%s", words[0]);
-		char *argv[6] = {(char *)(uintptr_t)"sandbox", name};
+		char *argv[6] = {(char *)(uintptr_t) "sandbox", name};
 		int n = 2;
 
 		profile_line = profile.options[i].line;

@@ -245,7 +245,8 @@ static void read_paths(struct profile *p, const struct source *s, const char *at
 		for (const char *q = path; *q;) {
 			size_t len = strcspn(++q, "/");
 
-			if ((!len && path[1]) || len > NAME_MAX || (len == 1 && *q == '.') || (len == 2 && !strncmp(q, "..", 2)))
+			if ((!len && path[1]) || len > NAME_MAX || (len == 1 && *q == '.') ||
+			    (len == 2 && !strncmp(q, "..", 2)))
 				bad(s, here, "%.200s: a path has no \".\", \"..\", doubled slash or slash at its end", key);
 			if (memchr(q, '*', len) && (len == 1 || (len == 2 && q[1] == '*')))
 				bad(s, here, "%.200s: * and ** stand at the end of a path only", key);
@@ -303,7 +304,8 @@ void profile_load(struct profile *p, const char *file)
 		i++;
 		if (!strcmp(key, "version")) {
 			if (json_integer_value(value) != 1)
-				bad(&s, at, "version %lld: this sandbox knows version 1", (long long)json_integer_value(value));
+				bad(&s, at, "version %lld: this sandbox knows version 1",
+				    (long long)json_integer_value(value));
 		} else if (!strcmp(key, "options")) {
 			read_options(p, &s, at, value);
 		} else if (!strcmp(key, "paths")) {

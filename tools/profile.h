@@ -9,7 +9,7 @@ struct profile {
 	struct profile_option {
 		char **words; /* a long option's name and its values, NULL-terminated */
 		unsigned line;
-	} *options;
+	} * options;
 	size_t n_options;
 	struct vfs_rule *rules; /* paths are owned */
 	size_t n_rules;

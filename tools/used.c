@@ -113,10 +113,8 @@ static bool parse(struct used *u, size_t size)
 			if (!u->notes)
 				die("out of memory");
 		}
-		u->notes[u->n++] = (struct vfs_note){.path = end + 1,
-						     .asked = *asked ? asked : NULL,
-						     .other = *other ? other : NULL,
-						     .what = (unsigned)what};
+		u->notes[u->n++] = (struct vfs_note){
+		    .path = end + 1, .asked = *asked ? asked : NULL, .other = *other ? other : NULL, .what = (unsigned)what};
 	}
 }
 

@@ -153,7 +153,7 @@ uint16_t rules_child(uint16_t dir, const char *name, size_t len);
 unsigned rules_of(uint16_t rule); /* VFS_MAY_ */
 /* Of names in the directory that no rule has. */
 unsigned rules_unnamed(uint16_t dir);
-bool rules_hide_names(uint16_t dir); /* are there hidden names in the directory, though it may be listed? */
+bool rules_hide_names(uint16_t dir);        /* are there hidden names in the directory, though it may be listed? */
 bool rules_any(uint16_t dir, unsigned may); /* at it or anywhere below */
 /* For vfs_rules_refused(): name in dir, or dir itself. rules_refused() takes the lock, [R] the other. */
 void rules_refused(const struct path *dir, const char *name, size_t len);
@@ -179,14 +179,14 @@ static inline bool inode_may_write(const struct dentry *d, const struct inode *i
 /* --- note.c: only while vfs_noting --- */
 /* [R] The path of p and "/name" (NULL: of p) at the end of buf: where it starts, or NULL when there's no room. */
 char *note_build(const struct path *p, const char *name, size_t len, char *buf, size_t size);
-void note_path(const struct path *p, unsigned what);                              /* takes the lock */
-void note_locked(const struct path *p, unsigned what);                            /* [R] */
+void note_path(const struct path *p, unsigned what);                                 /* takes the lock */
+void note_locked(const struct path *p, unsigned what);                               /* [R] */
 void note_name(const struct path *dir, const char *name, size_t len, unsigned what); /* takes the lock */
 /* [R] A walk's end, and that nd->p's component, at name, doesn't exist. */
 void note_walked(const struct nameidata *nd);
 void note_missing(const struct nameidata *nd, const char *name, size_t len);
-void note_moved(const struct path *odir, const char *oname, size_t olen, const struct path *ndir, const char *nname, size_t nlen,
-		bool isdir);
+void note_moved(const struct path *odir, const char *oname, size_t olen, const struct path *ndir, const char *nname,
+		size_t nlen, bool isdir);
 
 /* --- readdir.c --- */
 void snap_drop(struct inode *i); /* [W] */

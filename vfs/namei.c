@@ -340,12 +340,12 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = lookup(&w);
 		if (err)
 			break;
-		err = d_hidden(w.d)          ? -EACCES
-		      : d_inode(w.d)         ? -EEXIST
-		      : w.slash              ? -ENOENT
-		      : path_rdonly(&w.dir)  ? -EROFS
-		      : unlikely(w.d->rule)  ? rules_link(fd, i, w.d)
-					     : 0;
+		err = d_hidden(w.d)         ? -EACCES
+		      : d_inode(w.d)        ? -EEXIST
+		      : w.slash             ? -ENOENT
+		      : path_rdonly(&w.dir) ? -EROFS
+		      : unlikely(w.d->rule) ? rules_link(fd, i, w.d)
+					    : 0;
 		if (!err && i->sb != w.dir.dentry->sb)
 			err = -EXDEV;
 		if (!err) {

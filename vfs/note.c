@@ -242,8 +242,8 @@ void note_missing(const struct nameidata *nd, const char *name, size_t len)
 	pthread_mutex_unlock(&mu);
 }
 
-void note_moved(const struct path *odir, const char *oname, size_t olen, const struct path *ndir, const char *nname, size_t nlen,
-		bool isdir)
+void note_moved(const struct path *odir, const char *oname, size_t olen, const struct path *ndir, const char *nname,
+		size_t nlen, bool isdir)
 {
 	char b1[2 * PATH_MAX], b2[2 * PATH_MAX];
 	const char *from, *to;

@@ -247,7 +247,8 @@ static size_t emit(char *buf, size_t size, const char *name, size_t len, uint64_
 	return reclen;
 }
 
-static ssize_t fill(const struct dirsnap *s, uint16_t rule, off_t *pos, uint64_t dot, uint64_t dotdot, char *buf, size_t size, bool legacy)
+static ssize_t fill(const struct dirsnap *s, uint16_t rule, off_t *pos, uint64_t dot, uint64_t dotdot, char *buf,
+		    size_t size, bool legacy)
 {
 	size_t done = 0;
 

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define LEAF(may, below) (1 + (may) * 16 + (below))
+#define LEAF(may, below) (1 + (may)*16 + (below))
 #define LAST_LEAF        LEAF(VFS_MAY_ALL, VFS_MAY_ALL)
 #define ROOT             (LAST_LEAF + 1)
 #define UNSET            0xff

@@ -340,20 +340,20 @@ const char *vfs_rules_refused(void);
 
 /* --- What was used ------------------------------------------------------------------------------------------------------ */
 
-#define VFS_NOTE_SEEN     1U /* looked at: stat, access, readlink */
-#define VFS_NOTE_MISSING  2U /* looked for and not there */
-#define VFS_NOTE_LINK     4U /* a symlink that was followed */
-#define VFS_NOTE_READ     8U /* opened for reading */
+#define VFS_NOTE_SEEN     1U  /* looked at: stat, access, readlink */
+#define VFS_NOTE_MISSING  2U  /* looked for and not there */
+#define VFS_NOTE_LINK     4U  /* a symlink that was followed */
+#define VFS_NOTE_READ     8U  /* opened for reading */
 #define VFS_NOTE_WRITTEN  16U /* opened for writing, or truncated */
 #define VFS_NOTE_LISTED   32U
 #define VFS_NOTE_CREATED  64U
 #define VFS_NOTE_DELETED  128U
-#define VFS_NOTE_MOVED    256U  /* renamed to the other name */
-#define VFS_NOTE_MOVED_TO 512U  /* renamed from the other name */
-#define VFS_NOTE_EXECUTED 1024U /* as a program or its interpreter */
-#define VFS_NOTE_CHANGED  2048U /* attributes */
-#define VFS_NOTE_LINKED   4096U /* got another name by link(2) */
-#define VFS_NOTE_DIR      8192U /* it is a directory */
+#define VFS_NOTE_MOVED    256U   /* renamed to the other name */
+#define VFS_NOTE_MOVED_TO 512U   /* renamed from the other name */
+#define VFS_NOTE_EXECUTED 1024U  /* as a program or its interpreter */
+#define VFS_NOTE_CHANGED  2048U  /* attributes */
+#define VFS_NOTE_LINKED   4096U  /* got another name by link(2) */
+#define VFS_NOTE_DIR      8192U  /* it is a directory */
 #define VFS_NOTE_STICKY   16384U /* made in a directory of mode +t: /tmp and the like */
 #define VFS_NOTE_TMPFILE  32768U /* a file without a name was made in that directory */
 #define VFS_NOTE_ALL      65535U

@@ -111,12 +111,8 @@ static void note_call(const struct call *c, int64_t r)
 		int nr;
 		unsigned arg;
 		const char *what;
-	} details[] = {{SYS_socket, 0, "family"},
-		       {SYS_prctl, 0, "option"},
-		       {SYS_ioctl, 1, "request"},
-		       {SYS_clone, 0, "flags"},
-		       {SYS_unshare, 0, "flags"},
-		       {SYS_personality, 0, "persona"},
+	} details[] = {{SYS_socket, 0, "family"}, {SYS_prctl, 0, "option"},  {SYS_ioctl, 1, "request"},
+		       {SYS_clone, 0, "flags"},   {SYS_unshare, 0, "flags"}, {SYS_personality, 0, "persona"},
 		       {SYS_fcntl, 1, "command"}};
 	const struct syscall_desc *d = syscall_desc(c->nr);
 	struct text t = {0};
@@ -451,8 +447,8 @@ static void print_json(struct text *t)
 			comma = ",";
 		}
 		if (others[reason]) {
-			text_printf(t, "%s\n  {\"reason\": \"%s\", \"what\": null, \"count\": %llu, \"advice\": \"%s\"}", comma,
-				    reasons[reason].name, (unsigned long long)others[reason], reasons[reason].advice);
+			text_printf(t, "%s\n  {\"reason\": \"%s\", \"what\": null, \"count\": %llu, \"advice\": \"%s\"}",
+				    comma, reasons[reason].name, (unsigned long long)others[reason], reasons[reason].advice);
 			comma = ",";
 		}
 	}
@@ -474,7 +470,8 @@ static void print_text(struct text *t)
 			text_printf(t, "sandbox:   %6llu  %s\n", (unsigned long long)notes[i].count, notes[i].what);
 		}
 		if (others[reason])
-			text_printf(t, "sandbox:   %6llu  others (%s)\n", (unsigned long long)others[reason], reasons[reason].name);
+			text_printf(t, "sandbox:   %6llu  others (%s)\n", (unsigned long long)others[reason],
+				    reasons[reason].name);
 	}
 }
 

@@ -109,8 +109,9 @@ Test(rules, the_nearest_rule_counts)
 Test(rules, no_rename_and_no_link_gives_more_rights)
 {
 	static const struct vfs_rule rules[] = {
-	    {"/usr", VFS_RULE_BELOW, READ | WRITE}, {"/tmp", VFS_RULE_BELOW, READ | WRITE | EXEC}, {"/tmp/d/hid", VFS_RULE_PATH, 0},
-	    {"/tmp/d/ro", VFS_RULE_PATH, READ},     {"/tmp/w", VFS_RULE_PATH, WRITE},
+	    {"/usr", VFS_RULE_BELOW, READ | WRITE}, {"/tmp", VFS_RULE_BELOW, READ | WRITE | EXEC},
+	    {"/tmp/d/hid", VFS_RULE_PATH, 0},       {"/tmp/d/ro", VFS_RULE_PATH, READ},
+	    {"/tmp/w", VFS_RULE_PATH, WRITE},
 	};
 
 	EQ(vfs_mkdir(&ctx, NULL, "/tmp/d", 0755), 0);
