@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "tools/profile.h"
 #include "tools/trace_options.h"
+#include "tools/values.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -180,50 +181,12 @@ static void env_init(struct env *e, char **from)
 		env_add(e, xstrdup(*from));
 }
 
-static const char *check_key(const char *option, const char *key)
-{
-	if (!*key || strchr(key, '='))
-		die("--%s: \"%s\" is not a variable's name", option, key);
-	return key;
-}
-
 /* The second value of an option that has two: the next word, whatever it looks like. */
 static char *second_value(const char *option, int argc, char **argv)
 {
 	if (optind >= argc)
 		die("--%s needs two values", option);
 	return argv[optind++];
-}
-
-/* ".." would mean different places before and after a symlink is made inside: there is no honest way to take it. */
-static const char *check_inside(const char *option, const char *path)
-{
-	if (path[0] != '/')
-		die("--%s: \"%s\" is not an absolute path", option, path);
-	for (const char *p = path; (p = strstr(p, "/..")); p += 3)
-		if (!p[3] || p[3] == '/')
-			die("--%s: \"%s\" has a \"..\" component", option, path);
-	return path;
-}
-
-static char *host_path(const char *option, const char *path, bool want_dir)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		die("--%s: %s: %m", option, path);
-	if (want_dir && !S_ISDIR(st.st_mode))
-		die("--%s: %s: %s", option, path, strerror(ENOTDIR));
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		die("--%s: %s: neither a directory nor a regular file", option, path);
-	if (path[0] == '/')
-		return xstrdup(path);
-
-	char *cwd AUTO_FREE = getcwd(NULL, 0);
-
-	if (!cwd)
-		die("current directory: %m");
-	return xasprintf("%s/%s", cwd, path);
 }
 
 static void add_mount(struct launch_options *opt, struct launch_mount m)
@@ -237,77 +200,13 @@ static void add_bind(struct launch_options *opt, enum bind_kind kind, int argc, 
 	const char *name = kind == BIND_RO ? "ro-bind" : kind == BIND_COW ? "cow-bind" : "bind";
 	const char *src = optarg, *dst = second_value(name, argc, argv);
 
-	check_inside(name, dst);
+	value_inside(name, dst);
 	add_mount(opt, (struct launch_mount){
 			   .kind = MOUNT_BIND,
 			   .bind = kind,
-			   .src = host_path(name, src, false),
+			   .src = value_host_path(name, src, false),
 			   .dst = xstrdup(dst),
 		       });
-}
-
-/* 0 to 2^32-2: (uid_t)-1 means "unchanged" to the kernel. */
-static uint32_t parse_id(const char *option, const char *s)
-{
-	unsigned long long v;
-	char *end;
-
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (!isdigit((unsigned char)*s) || *end || errno || v >= UINT32_MAX)
-		die("--%s: \"%s\" is not a number from 0 to %u", option, s, UINT32_MAX - 1);
-	return (uint32_t)v;
-}
-
-/* A number with decimals times unit, no more than max; what follows it in *end. */
-static uint64_t parse_decimal(const char *option, const char *s, uint64_t unit, uint64_t max, const char **end)
-{
-	uint64_t v = 0, part = 0, scale = 1;
-	const char *p = s;
-
-	for (; isdigit((unsigned char)*p); p++)
-		if (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
-			die("--%s: \"%s\" is too large", option, s);
-	if (p > s && *p == '.')
-		for (p++; isdigit((unsigned char)*p); p++) {
-			if (scale >= 1000000)
-				continue;
-			part = 10 * part + (uint64_t)(*p - '0');
-			scale *= 10;
-		}
-	if (p == s || __builtin_mul_overflow(v, unit, &v) || v > max)
-		die("--%s: \"%s\" is %s", option, s, p == s ? "not a number" : "too large");
-	*end = p;
-	return v + part * unit / scale;
-}
-
-/* Bytes, with K, M, G or T for powers of 1024 (KiB, kB... too, all the same). */
-static uint64_t parse_size(const char *option, const char *s)
-{
-	static const char units[] = "kmgt";
-	uint64_t unit = 1;
-	const char *end = s + strspn(s, "0123456789."), *u;
-
-	if (*end && (u = strchr(units, tolower((unsigned char)*end)))) {
-		unit = UINT64_C(1) << (10 * (u - units + 1));
-		end++;
-	}
-	if (strcmp(end, "") && strcasecmp(end, "b") && !(unit > 1 && !strcasecmp(end, "ib")))
-		die("--%s: \"%s\" is not a size: a number, and K, M, G or T", option, s);
-	uint64_t v = parse_decimal(option, s, unit, UINT64_C(1) << 62, &end);
-	if (!v)
-		die("--%s: \"%s\" leaves nothing", option, s);
-	return v;
-}
-
-static uint64_t parse_count(const char *option, const char *s, uint64_t unit, uint64_t max)
-{
-	const char *end;
-	uint64_t v = parse_decimal(option, s, unit, max, &end);
-
-	if (*end || !v || (unit == 1 && strchr(s, '.')))
-		die("--%s: \"%s\" is not a number above 0", option, s);
-	return v;
 }
 
 /* MEDIUM[,size=SIZE][,inodes=N]; the limits are the last parts, since a path may have commas. */
@@ -321,9 +220,9 @@ static void parse_medium(const char *s, struct launch_medium *out)
 	*out = (struct launch_medium){0};
 	while ((comma = strrchr(copy, ','))) {
 		if (!strncmp(comma, ",size=", 6))
-			out->size = parse_size("overlay", comma + 6);
+			out->size = value_size("overlay", comma + 6);
 		else if (!strncmp(comma, ",inodes=", 8))
-			out->inodes = parse_count("overlay", comma + 8, 1, UINT64_C(1) << 40);
+			out->inodes = value_count("overlay", comma + 8, 1, UINT64_C(1) << 40);
 		else
 			break;
 		*comma = '\0';
@@ -357,19 +256,6 @@ static void parse_overlay(const char *s, struct launch_options *out)
 		parse_medium(s + 4, &out->all);
 	else
 		die("--overlay: \"%s\" is not root:MEDIUM, all:MEDIUM or none", s);
-}
-
-/* hostname(7): letters, digits, hyphens and dots; 64 is the kernel's __NEW_UTS_LEN. */
-static const char *check_hostname(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (!n || n > 64 || s[0] == '-' || s[0] == '.')
-		die("--hostname: \"%s\" is not a host name", s);
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.')
-			die("--hostname: \"%s\" is not a host name", s);
-	return s;
 }
 
 static struct kept_options kept;
@@ -491,26 +377,26 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 		add_bind(out, BIND_COW, argc, argv);
 		break;
 	case OPT_MAX_DISK:
-		out->max_disk = parse_size("max-disk", v);
+		out->max_disk = value_size("max-disk", v);
 		break;
 	case OPT_MEMORY:
-		out->memory = parse_size("memory", v);
+		out->memory = value_size("memory", v);
 		break;
 	case OPT_PIDS:
-		out->pids = (unsigned)parse_count("pids", v, 1, 1U << 22);
+		out->pids = (unsigned)value_count("pids", v, 1, 1U << 22);
 		break;
 	case OPT_CPUS:
-		out->milli_cpus = (unsigned)parse_count("cpus", v, 1000, 1U << 22);
+		out->milli_cpus = (unsigned)value_count("cpus", v, 1000, 1U << 22);
 		break;
 	case OPT_TIMEOUT:
-		out->timeout_ms = (unsigned)parse_count("timeout", v, 1000, INT32_MAX);
+		out->timeout_ms = (unsigned)value_count("timeout", v, 1000, INT32_MAX);
 		break;
 	case OPT_TMPFS:
-		check_inside("tmpfs", v);
+		value_inside("tmpfs", v);
 		add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
 		break;
 	case OPT_HIDE:
-		check_inside("hide", v);
+		value_inside("hide", v);
 		add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
 		break;
 	case OPT_CHDIR:
@@ -519,28 +405,28 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 		out->chdir = v;
 		break;
 	case OPT_SETENV:
-		env_unset(&p->env, check_key("setenv", v));
+		env_unset(&p->env, value_key("setenv", v));
 		env_add(&p->env, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
 		break;
 	case OPT_UNSETENV:
-		env_unset(&p->env, check_key("unsetenv", v));
+		env_unset(&p->env, value_key("unsetenv", v));
 		break;
 	case OPT_CLEARENV:
 		env_clear(&p->env);
 		break;
 	case OPT_UID:
-		out->uid = parse_id("uid", v);
+		out->uid = value_id("uid", v);
 		p->have_uid = true;
 		break;
 	case OPT_GID:
-		out->gid = parse_id("gid", v);
+		out->gid = value_id("gid", v);
 		p->have_gid = true;
 		break;
 	case OPT_FAKEROOT:
 		out->fakeroot = true;
 		break;
 	case OPT_HOSTNAME:
-		out->hostname = check_hostname(v);
+		out->hostname = value_hostname(v);
 		break;
 	case OPT_NET:
 		out->net_host = parse_net(v);
@@ -721,7 +607,7 @@ static bool files_option(int c, const char *v)
 static void note_option(int c, const char *v, char **argv)
 {
 	bool path = c == OPT_ROOT || c == OPT_BIND || c == OPT_RO_BIND || c == OPT_COW_BIND;
-	AUTO_FREE char *abs = path ? host_path(option_name(c), v, c == OPT_ROOT) : NULL;
+	AUTO_FREE char *abs = path ? value_host_path(option_name(c), v, c == OPT_ROOT) : NULL;
 	char *words[4] = {(char *)(uintptr_t)option_name(c), abs ? abs : (char *)(uintptr_t)v,
 			  has_two_values(c) ? argv[optind - 1] : NULL};
 
@@ -739,7 +625,7 @@ static enum front front_of(const char *word)
 enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
 {
 	static const char *const letters[] = {
-	    [FRONT_RUN] = "+:", [FRONT_TRACE] = "+:" TRACE_LETTERS, [FRONT_FILES] = "+:o:", [FRONT_LEARN] = "+:o:"};
+	    [FRONT_RUN] = "+:", [FRONT_TRACE] = ("+:" TRACE_LETTERS), [FRONT_FILES] = "+:o:", [FRONT_LEARN] = "+:o:"};
 	struct parsing p = {.out = out, .root = "/"};
 	int c;
 
@@ -797,7 +683,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	if (out->fakeroot && (p.have_uid || p.have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;
-	out->root = host_path("root", p.root, true);
+	out->root = value_host_path("root", p.root, true);
 	out->set_ids = p.have_uid || p.have_gid;
 	if (!p.have_uid)
 		out->uid = getuid();

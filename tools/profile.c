@@ -360,8 +360,8 @@ static int open_beside(const char *file, char **tmp)
 void profile_check_place(const char *file)
 {
 	AUTO_FREE char *tmp = NULL;
-	AUTO_CLOSE int fd = open_beside(file, &tmp);
 
+	close(open_beside(file, &tmp));
 	unlink(tmp);
 }
 
