@@ -322,7 +322,7 @@ int run_learn(struct launch_options *opt, const struct files_options *f, const s
 
 	if (f->merge) {
 		profile_load(&p, f->file);
-		if (!p.has_paths && p.n_options)
+		if (!p.has_paths)
 			die("%s: without \"paths\" it allows everything: nothing can be added", f->file);
 	}
 	/* Before the run: a place that can't be written to shall not cost the command's time. */

@@ -153,8 +153,10 @@ uint16_t rules_child(uint16_t dir, const char *name, size_t len);
 unsigned rules_of(uint16_t rule); /* VFS_MAY_ */
 /* Of names in the directory that no rule has. */
 unsigned rules_unnamed(uint16_t dir);
-bool rules_hide_names(uint16_t dir);        /* are there hidden names in the directory, though it may be listed? */
-bool rules_any(uint16_t dir, unsigned may); /* at it or anywhere below */
+bool rules_hide_names(uint16_t dir); /* are there hidden names in the directory, though it may be listed? */
+/* Opening by a rule: 0 or -EACCES. access(2) isn't asked, as of Landlock's rules. Of directories: reading one is up to getdents, since it may be
+ * opened for what is in it; writing is up to each name. */
+int rules_open(const struct path *p, const struct inode *i, int mask);
 /* For vfs_rules_refused(): name in dir, or dir itself. rules_refused() takes the lock, [R] the other. */
 void rules_refused(const struct path *dir, const char *name, size_t len);
 void rules_refused_locked(const struct path *dir, const char *name, size_t len);

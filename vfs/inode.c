@@ -251,15 +251,6 @@ int inode_permission(const struct vfs_cred *cred, const struct inode *inode, int
 	return -EACCES;
 }
 
-/* [R] Of directories: reading one is up to getdents, since it may be opened for what is in it; writing is up to each name. */
-static bool rule_permits(const struct dentry *d, const struct inode *i, int mask)
-{
-	if (S_ISDIR(i->mode))
-		return !(mask & MAY_WRITE) || rules_any(d->rule, VFS_MAY_WRITE);
-	return d_may(d, (mask & MAY_READ ? VFS_MAY_READ : 0) | (mask & MAY_WRITE ? VFS_MAY_WRITE : 0) |
-			    (mask & MAY_EXEC ? VFS_MAY_EXEC : 0));
-}
-
 int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 {
 	const struct inode *i;
@@ -269,8 +260,6 @@ int path_permission(const struct vfs_cred *c, const struct path *p, int mask)
 	i = p->dentry->inode;
 	if (!i)
 		err = -ENOENT;
-	else if (unlikely(p->dentry->rule) && !rule_permits(p->dentry, i, mask))
-		err = -EACCES, rules_refused_locked(p, NULL, 0);
 	else
 		err = inode_permission(c, i, mask);
 	/* In the order of a read-only mount, where a read-only file system would be EROFS first. */

@@ -201,8 +201,11 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 			return err;
 		if (d_hidden(w->d))
 			return refuse(w);
-		if (d_inode(w->d))
+		if (d_inode(w->d)) {
+			if (unlikely(vfs_noting))
+				note_name(&w->dir, w->name, w->len, VFS_NOTE_SEEN);
 			return -EEXIST;
+		}
 		if ((w->slash && !S_ISDIR(mode)) || (w->dir.dentry->sb->flags & SB_NOCREATE))
 			return -ENOENT;
 		if (path_rdonly(&w->dir))

@@ -101,6 +101,8 @@ static int may_open(struct opening *o, const struct path *p, const struct inode 
 		err = -EROFS; /* truncating asks for the mount first */
 	else if (!o->created)
 		err = path_permission(c, p, o->acc);
+	if (!err)
+		err = rules_open(p, i, o->acc);
 	if (err)
 		return err;
 	if (S_ISSOCK(i->mode))
@@ -349,6 +351,8 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 	else
 		err = path_permission(ctx->cred, &p, MAY_EXEC);
 	if (!err)
+		err = rules_open(&p, i, MAY_EXEC);
+	if (!err)
 		err = fs_open(&o, p.dentry, i, &out->fd);
 	if (!err)
 		err = inode_getattr(ctx, i, &p, &out->st);
@@ -356,7 +360,7 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 		d_set_alias(p.dentry, i);
 		if (unlikely(vfs_noting))
 			note_path(&p, VFS_NOTE_EXECUTED);
-		out->readable = path_permission(ctx->cred, &p, MAY_READ) == 0;
+		out->readable = path_permission(ctx->cred, &p, MAY_READ) == 0 && d_may(p.dentry, VFS_MAY_READ);
 		out->path = p;
 		p = (struct path){0};
 	} else if (out->fd >= 0) {

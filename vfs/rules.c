@@ -104,11 +104,6 @@ static unsigned most(uint16_t r)
 	return rules_of(r) | (r ? (r - 1U) % 16 : 0);
 }
 
-bool rules_any(uint16_t dir, unsigned may)
-{
-	return (most(dir) & may) == may;
-}
-
 int rules_move(uint16_t from, uint16_t to, bool isdir)
 {
 	unsigned least;
@@ -184,6 +179,17 @@ void rules_refused(const struct path *dir, const char *name, size_t len)
 	vfs_rdlock();
 	rules_refused_locked(dir, name, len);
 	vfs_rdunlock();
+}
+
+int rules_open(const struct path *p, const struct inode *i, int mask)
+{
+	unsigned may = (mask & MAY_READ ? VFS_MAY_READ : 0) | (mask & MAY_WRITE ? VFS_MAY_WRITE : 0) |
+		       (mask & MAY_EXEC ? VFS_MAY_EXEC : 0);
+
+	if (likely(!p->dentry->rule) || S_ISDIR(i->mode) || d_may(p->dentry, may))
+		return 0;
+	rules_refused(p, NULL, 0);
+	return -EACCES;
 }
 
 bool rules_may_reopen(const struct inode *inode, int hostfd, int mask)

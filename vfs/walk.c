@@ -331,10 +331,20 @@ int lookup_one(const struct path *dir, const char *name, size_t len, struct dent
 	return err;
 }
 
+static void note_here(const struct nameidata *nd)
+{
+	if (nd->fast)
+		note_locked(&nd->path, VFS_NOTE_SEEN);
+	else
+		note_path(&nd->path, VFS_NOTE_SEEN);
+}
+
 static int dotdot(struct nameidata *nd)
 {
 	struct path p = nd->path;
 
+	if (unlikely(vfs_noting))
+		note_here(nd);
 	nd->dotdot = true;
 	nd->trusted = 0;
 	if (!nd->fast)
@@ -531,8 +541,12 @@ int walk_parent(struct nameidata *nd)
 			continue;
 		}
 		err = may_lookup(nd);
-		if (err)
+		if (err) {
+			/* It matters that it's there. */
+			if (unlikely(vfs_noting))
+				note_here(nd);
 			return err;
+		}
 		name = nd->p;
 		for (len = 0; name[len] && name[len] != '/'; len++)
 			;
