@@ -6,6 +6,7 @@
 #include "tools/options.h"
 
 #include "base/log.h"
+#include "tools/environ.h"
 #include "tools/profile.h"
 #include "tools/trace_options.h"
 #include "tools/values.h"
@@ -48,6 +49,8 @@ enum option_code {
 	OPT_KEEP,
 	OPT_ASK,
 	OPT_ON_ERROR,
+	OPT_DEBUG_LOG,
+	OPT_DEBUG_LEVEL,
 	OPT_PROFILE,
 	OPT_TREE,
 	OPT_ONLY,
@@ -90,6 +93,8 @@ static const struct option long_options[] = {
     {"keep", required_argument, NULL, OPT_KEEP},
     {"ask", no_argument, NULL, OPT_ASK},
     {"on-error", required_argument, NULL, OPT_ON_ERROR},
+    {"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
+    {"debug-level", required_argument, NULL, OPT_DEBUG_LEVEL},
     {"profile", required_argument, NULL, OPT_PROFILE},
     {"tree", no_argument, NULL, OPT_TREE},
     {"only", required_argument, NULL, OPT_ONLY},
@@ -102,7 +107,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|files|learn|ls|diff|commit|discard|export|import|gc\n"
+				"       sandbox trace|files|learn|exec|ps|ls|diff|commit|discard|export|import|gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -122,64 +127,9 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats, --explain[=json[:FILE]]  at the end: counters; what was refused\n"
 				"  --profile FILE         options and paths from FILE (man sandbox-profile)\n"
+				"  --debug-log FILE       and --debug-level FOLDER=LEVEL,...\n"
 				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
-
-/* A NULL terminated vector of owned strings. */
-struct env {
-	char **v;
-	size_t n, size;
-};
-
-static void *xgrow(void *old, size_t n, size_t size)
-{
-	void *p = reallocarray(old, n, size);
-
-	if (!p)
-		die("out of memory");
-	return p;
-}
-
-static void env_add(struct env *e, char *owned)
-{
-	if (e->n + 1 >= e->size) {
-		e->size = e->size ? 2 * e->size : 64;
-		e->v = xgrow(e->v, e->size, sizeof(*e->v));
-	}
-	e->v[e->n++] = owned;
-	e->v[e->n] = NULL;
-}
-
-static void env_unset(struct env *e, const char *key)
-{
-	size_t len = strlen(key), to = 0;
-
-	for (size_t i = 0; i < e->n; i++) {
-		if (!strncmp(e->v[i], key, len) && e->v[i][len] == '=')
-			free(e->v[i]);
-		else
-			e->v[to++] = e->v[i];
-	}
-	e->n = to;
-	e->v[to] = NULL;
-}
-
-static void env_clear(struct env *e)
-{
-	for (size_t i = 0; i < e->n; i++)
-		free(e->v[i]);
-	e->n = 0;
-	e->v[0] = NULL;
-}
-
-static void env_init(struct env *e, char **from)
-{
-	*e = (struct env){0};
-	env_add(e, xstrdup(""));
-	env_clear(e);
-	for (; from && *from; from++)
-		env_add(e, xstrdup(*from));
-}
 
 /* The second value of an option that has two: the next word, whatever it looks like. */
 static char *second_value(const char *option, int argc, char **argv)
@@ -405,11 +355,11 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 		out->chdir = v;
 		break;
 	case OPT_SETENV:
-		env_unset(&p->env, value_key("setenv", v));
+		env_unset(&p->env, env_check_key("setenv", v));
 		env_add(&p->env, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
 		break;
 	case OPT_UNSETENV:
-		env_unset(&p->env, value_key("unsetenv", v));
+		env_unset(&p->env, env_check_key("unsetenv", v));
 		break;
 	case OPT_CLEARENV:
 		env_clear(&p->env);
@@ -443,6 +393,12 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 			die("--json is for sandbox trace and sandbox files");
 		out->trace.json = front == FRONT_TRACE;
 		files.json = true;
+		break;
+	case OPT_DEBUG_LOG:
+		out->debug_log = v;
+		break;
+	case OPT_DEBUG_LEVEL:
+		out->debug_levels = v;
 		break;
 	case OPT_PROFILE: /* was read before all others */
 		break;
@@ -494,6 +450,8 @@ static bool belongs_in_profile(int c)
 	case OPT_ASK:
 	case OPT_ON_ERROR:
 	case OPT_PROFILE:
+	case OPT_DEBUG_LOG:
+	case OPT_DEBUG_LEVEL:
 	case OPT_VERSION:
 	case OPT_HELP:
 		return false;
@@ -652,8 +610,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		const char *v = optarg;
 
 		if (c == OPT_VERSION || c == OPT_HELP) {
-			env_clear(&p.env);
-			free(p.env.v);
+			env_free(&p.env);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
 		}
 		if (c == '?' || c == ':')
@@ -680,6 +637,8 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	if (files.json && files.tree)
 		die("--json and --tree exclude each other");
 	check_kept(out);
+	if (out->debug_levels && !out->debug_log)
+		die("--debug-level is for --debug-log");
 	if (out->fakeroot && (p.have_uid || p.have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;

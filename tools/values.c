@@ -9,13 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char *value_key(const char *option, const char *key)
-{
-	if (!*key || strchr(key, '='))
-		die("--%s: \"%s\" is not a variable's name", option, key);
-	return key;
-}
-
 /* ".." would mean different places before and after a symlink is made inside: there is no honest way to take it. */
 const char *value_inside(const char *option, const char *path)
 {

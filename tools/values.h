@@ -5,8 +5,6 @@
 
 #include "base/base.h"
 
-/* A variable's name. */
-const char *value_key(const char *option, const char *key);
 /* An absolute path without "..". */
 const char *value_inside(const char *option, const char *path);
 /* A directory or (not with want_dir) a regular file of the host's, made absolute; the caller's to free. */

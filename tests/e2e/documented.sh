@@ -33,7 +33,7 @@ for page in "$here"/man/*; do
 	[ -z "$got" ] || fail "$page: $got"
 done
 # Each subcommand has a page that names it.
-for c in trace files learn ls diff commit discard export import gc; do
+for c in trace files learn exec ps ls diff commit discard export import gc; do
 	grep -qE "^\.Nm sandbox-$c\b|^\.Cm $c\$" "$here"/man/* || fail "no manual of $c"
 done
 finish
