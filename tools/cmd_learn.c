@@ -84,8 +84,11 @@ static unsigned may_of(const struct vfs_note *n)
 	return may;
 }
 
-/* Six letters and digits or more, not all small letters and not all capitals: mkstemp(3), numbers of processes, times, hashes. */
-static bool looks_random(const char *name)
+/*
+ * Six letters and digits or more, not all small letters and not all capitals: mkstemp(3), numbers of processes, times, hashes. temporary: made for
+ * the owner alone, and gone again under that name: then any letters will do, as mkstemp(3) takes any.
+ */
+static bool looks_random(const char *name, bool temporary)
 {
 	for (const char *p = name; *p;) {
 		size_t n = 0, lower = 0, upper = 0;
@@ -95,6 +98,8 @@ static bool looks_random(const char *name)
 			upper += isupper((unsigned char)p[n]) != 0;
 		}
 		/* Capitals at the start of a word are usual. */
+		if (n >= 6 && temporary)
+			return true;
 		if (n >= 6 && lower != n && upper != n && !(upper == 1 && lower == n - 1 && isupper((unsigned char)p[0])))
 			return true;
 		p += MAX(n, (size_t)1);
@@ -123,6 +128,7 @@ static void generalise(const struct vfs_note *n)
 {
 	size_t len = strlen(n->path), up = parent_len(n->path, len);
 	unsigned both = VFS_MAY_READ | VFS_MAY_WRITE;
+	bool temporary = (n->what & VFS_NOTE_PRIVATE) && (n->what & (VFS_NOTE_DELETED | VFS_NOTE_MOVED));
 
 	if (has_number(n->path, "/proc/"))
 		allow("/proc", 5, VFS_RULE_BELOW, may_of(n) | VFS_MAY_READ);
@@ -132,7 +138,7 @@ static void generalise(const struct vfs_note *n)
 		allow(n->path, up, VFS_RULE_BELOW, both | may_of(n));
 	else if ((n->what & (VFS_NOTE_CREATED | VFS_NOTE_MOVED_TO)) && is_object(n->path, len, up, parent_len(n->path, up)))
 		allow(n->path, parent_len(n->path, up), VFS_RULE_BELOW, both | may_of(n));
-	else if ((n->what & VFS_NOTE_CREATED) && looks_random(n->path + up + 1))
+	else if ((n->what & VFS_NOTE_CREATED) && looks_random(n->path + up + 1, temporary))
 		allow(n->path, up, n->what & VFS_NOTE_DIR ? VFS_RULE_BELOW : VFS_RULE_CHILDREN, both | may_of(n));
 	if (n->what & VFS_NOTE_TMPFILE)
 		allow(n->path, len, VFS_RULE_CHILDREN, both);
@@ -181,7 +187,7 @@ static void widen(const struct vfs_note *n, unsigned may)
 	const char *rest = n->path + (by->path[1] ? strlen(by->path) : 0);
 	rest += *rest == '/';
 	snprintf(first, sizeof(first), "%.*s", (int)strcspn(rest, "/"), rest);
-	if (by->moved || looks_random(first))
+	if (by->moved || looks_random(first, false))
 		by->may[scope] |= (int)may;
 }
 

@@ -12,7 +12,9 @@ struct files_options {
 	const char *prefix; /* files: only what is below, or NULL */
 	bool merge;         /* learn: adds to the profile in file */
 };
-#define FILES_DEFAULT (VFS_NOTE_ALL & ~(VFS_NOTE_SEEN | VFS_NOTE_LINK | VFS_NOTE_DIR | VFS_NOTE_STICKY | VFS_NOTE_TMPFILE))
+#define FILES_DEFAULT   \
+	(VFS_NOTE_ALL & \
+	 ~(VFS_NOTE_SEEN | VFS_NOTE_LINK | VFS_NOTE_DIR | VFS_NOTE_STICKY | VFS_NOTE_PRIVATE | VFS_NOTE_TMPFILE))
 /* KIND[,KIND...] of --only. Dies. */
 unsigned files_kinds(const char *list);
 void files_help(void);

@@ -32,7 +32,8 @@ const struct used_kind used_kinds[] = {
 unsigned used_kinds_of(const struct vfs_note *n)
 {
 	unsigned what = n->what;
-	unsigned done = what & ~(VFS_NOTE_SEEN | VFS_NOTE_MISSING | VFS_NOTE_LINK | VFS_NOTE_DIR | VFS_NOTE_STICKY);
+	unsigned done =
+	    what & ~(VFS_NOTE_SEEN | VFS_NOTE_MISSING | VFS_NOTE_LINK | VFS_NOTE_DIR | VFS_NOTE_STICKY | VFS_NOTE_PRIVATE);
 
 	if (done)
 		what &= ~(VFS_NOTE_SEEN | VFS_NOTE_MISSING | VFS_NOTE_LINK);

@@ -217,7 +217,9 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 			err = make(ctx, w, mode, rdev, target, sock);
 	} while (again(w, err));
 	if (unlikely(vfs_noting) && !err)
-		note_name(&w->dir, w->name, w->len, VFS_NOTE_CREATED | (S_ISDIR(mode) ? VFS_NOTE_DIR : 0));
+		note_name(&w->dir, w->name, w->len,
+			  VFS_NOTE_CREATED | (S_ISDIR(mode) ? VFS_NOTE_DIR : 0) |
+			      ((mode & 0777) == (S_ISDIR(mode) ? 0700 : 0600) ? VFS_NOTE_PRIVATE : 0));
 	return err;
 }
 

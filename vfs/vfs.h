@@ -356,7 +356,8 @@ const char *vfs_rules_refused(void);
 #define VFS_NOTE_DIR      8192U  /* it is a directory */
 #define VFS_NOTE_STICKY   16384U /* made in a directory of mode +t: /tmp and the like */
 #define VFS_NOTE_TMPFILE  32768U /* a file without a name was made in that directory */
-#define VFS_NOTE_ALL      65535U
+#define VFS_NOTE_PRIVATE  65536U /* made for its owner alone, as mkstemp(3) and mkdtemp(3) do */
+#define VFS_NOTE_ALL      131071U
 extern bool vfs_noting; /* set by vfs_notes_start(), then constant */
 void vfs_notes_start(void);
 void vfs_note_network(void); /* an IP socket is connected, bound or sends to an address */
