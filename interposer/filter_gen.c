@@ -198,9 +198,15 @@ static bool always_promises(int nr)
 	return filter_promises(nr, &flags, &mask) && !mask;
 }
 
-static void add_check(scmp_filter_ctx f, int nr, bool keep)
+/* Natively run calls that --explain looks at: names in messages, and what a limit of processes makes fail. */
+static bool explained(int nr)
 {
-	if (keep && always_promises(nr))
+	return nr == SYS_sendmsg || nr == SYS_sendmmsg || nr == SYS_fork || nr == SYS_vfork || nr == SYS_clone;
+}
+
+static void add_check(scmp_filter_ctx f, int nr, bool keep, bool refusing)
+{
+	if ((keep && always_promises(nr)) || (refusing && explained(nr)))
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 	else if (always_allowed(nr))
 		add_rule(f, SCMP_ACT_ALLOW, nr);
@@ -210,12 +216,12 @@ static void add_check(scmp_filter_ctx f, int nr, bool keep)
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 }
 
-static void add_native(scmp_filter_ctx f, int nr, bool growing, bool keep)
+static void add_native(scmp_filter_ctx f, int nr, bool growing, bool keep, bool refusing)
 {
 	unsigned flags;
 	uint32_t mask;
 
-	if (growing && filter_grows(nr))
+	if ((growing && filter_grows(nr)) || (refusing && explained(nr)))
 		add_rule(f, SCMP_ACT_NOTIFY, nr);
 	else if (keep && filter_promises(nr, &flags, &mask))
 		add_rule(f, SCMP_ACT_TRACE((unsigned)nr), nr);
@@ -253,8 +259,8 @@ static void tracee_program(const char *name_of, bool growing, bool keep, bool re
 	uint32_t otherwise = refusing ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS);
 	scmp_filter_ctx f = new_filter(otherwise, otherwise);
 #define EMULATE(nr, name, handler, note, ...) add_rule(f, SCMP_ACT_NOTIFY, nr);
-#define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep);
-#define NATIVE(nr, name, note, ...)           add_native(f, nr, growing, keep);
+#define CHECK(nr, name, handler, note, ...)   add_check(f, nr, keep, refusing);
+#define NATIVE(nr, name, note, ...)           add_native(f, nr, growing, keep, refusing);
 /* ENOSYS is the default: no rule, a shorter program. */
 #define DENY(nr, name, err, note, ...)    \
 	if (!refusing && (err) != ENOSYS) \

@@ -325,6 +325,12 @@ int sandbox_run(const struct launch_options *opt)
 	}
 	trace.tty = isatty(trace.fd >= 0 ? trace.fd : 2);
 
+	int explain_fd = 2;
+	if (opt->explain_file) {
+		explain_fd = open(opt->explain_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (explain_fd < 0)
+			die("--explain: %s: %s", opt->explain_file, strerror(errno));
+	}
 	struct front front;
 	int err = front_open(&front);
 	if (err)
@@ -400,6 +406,7 @@ int sandbox_run(const struct launch_options *opt)
 	struct supervisor_args args = {
 	    .opt = opt,
 	    .trace = &trace,
+	    .explain_fd = explain_fd,
 	    .ctl = ctl[1],
 	    .gofer_socks = client,
 	    .n_gofer_socks = GOFER_CONNECTIONS,

@@ -8,6 +8,7 @@
 #include "base/base.h"
 
 #include "interposer/trace/trace.h"
+#include "vfs/vfs.h"
 
 #include <sys/types.h>
 
@@ -60,7 +61,11 @@ struct launch_options {
 	const char *hostname;
 	bool net_host;
 	bool stats;
-	bool explain;
+	bool explain, explain_json;
+	const char *explain_file;     /* NULL: standard error */
+	const struct vfs_rule *rules; /* of a profile; NULL: everything is allowed */
+	size_t n_rules;
+	int notes_fd;                      /* what was used is written there at the end (interposer/notes.c); 0: to nobody */
 	struct trace_options trace;        /* on: sandbox trace */
 	const struct launch_keep *keep;    /* NULL: nothing is kept. Not with OVERLAY_NONE */
 	const struct launch_layer *layers; /* the topmost first. Locked by the caller. Not with OVERLAY_NONE */

@@ -158,10 +158,26 @@ void limits_join(struct limits *l, pid_t pid)
 			die("can't put the sandbox into the control group %s: %s", l->dirs[i], strerror(errno));
 }
 
+/* "oom_kill 3" in memory.events of version 2, memory.oom_control of 1. */
+static void tell_killed(const char *dir)
+{
+	static const char *const files[] = {"memory.events", "memory.oom_control"};
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+		AUTO_FREE char *path = xasprintf("%s/%s", dir, files[i]);
+		char text[512] = "";
+		AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+		const char *at = fd >= 0 && read(fd, text, sizeof text - 1) > 0 ? strstr(text, "oom_kill ") : NULL;
+		unsigned long n = at ? strtoul(at + strlen("oom_kill "), NULL, 10) : 0;
+		if (n)
+			log_msg("out of memory (--memory): %lu process%s killed", n, n == 1 ? " was" : "es were");
+	}
+}
+
 void limits_remove(struct limits *l)
 {
 	const struct timespec tick = {0, 2000000};
 	for (unsigned i = 0; i < l->n; i++) {
+		tell_killed(l->dirs[i]);
 		/* The last process leaves its group a moment after its end. */
 		for (int tries = 0; rmdir(l->dirs[i]) && errno == EBUSY && tries < 500; tries++)
 			nanosleep(&tick, NULL);
@@ -201,6 +217,28 @@ void limits_print(const struct launch_options *opt, const struct limits *l)
 	if (opt->memory || opt->pids || opt->milli_cpus)
 		log_msg("limits: memory by %s, processes by %s, processors by %s", memory[l->memory], pids[l->pids],
 			cpus[l->cpus]);
+}
+
+unsigned limits_count_tasks(int procfd)
+{
+	int fd = openat(procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	unsigned n = 0;
+	struct dirent *e;
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (e = readdir(d))) {
+		struct stat st;
+		char path[64];
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof path, "%.20s/task", e->d_name);
+		/* Its links are ".", ".." and one a thread. */
+		n += fstatat(procfd, path, &st, 0) || st.st_nlink < 3 ? 1 : (unsigned)st.st_nlink - 2;
+	}
+	if (d)
+		closedir(d);
+	return n;
 }
 
 /* Resident pages that are a process's own. */

@@ -23,6 +23,8 @@ void limits_remove(struct limits *l);
 /* In init, before the filter: RLIMIT_NPROC and affinity, if they are to do it. */
 void limits_apply(const struct launch_options *opt, const struct limits *l);
 /* For --stats. */
+/* Threads in the PID namespace of a procfs. */
+unsigned limits_count_tasks(int procfd);
 void limits_print(const struct launch_options *opt, const struct limits *l);
 /*
  * memory BY_OTHER, in the supervisor: if the processes of that procfs and used bytes of files exceed the limit, kills the one that has most.

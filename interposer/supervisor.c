@@ -255,6 +255,13 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	err = vfs_keep_start();
 	if (err)
 		die("can't keep changes: %s", strerror(-err));
+	err = opt->rules ? vfs_rules_set(opt->rules, opt->n_rules) : 0;
+	if (err)
+		die("can't apply the profile: %s",
+		    err == -E2BIG ? "too many paths; take some together with /**" : strerror(-err));
+	/* From here on: the directory that the command starts in is used, too. */
+	if (opt->notes_fd)
+		vfs_notes_start();
 }
 
 static void print_stats(const struct supervisor_args *args, const struct gofer *gofer)
@@ -374,6 +381,8 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 		trace_finish();
 	if (args->opt->explain)
 		explain_print();
+	if (args->opt->notes_fd)
+		notes_send(args->opt->notes_fd);
 	vfs_keep_end();
 	if (args->opt->stats)
 		print_stats(args, gofer);
@@ -454,7 +463,7 @@ void supervisor_main(const struct supervisor_args *args)
 	if (err)
 		die("no seccomp notifications: %s", strerror(-err));
 	if (args->opt->explain)
-		explain_start(args->opt);
+		explain_start(args->opt, args->explain_fd);
 	confine_supervisor();
 	start_keeper();
 	if (args->opt->trace.on) {

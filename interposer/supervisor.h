@@ -49,6 +49,7 @@ struct sys_part {
 struct supervisor_args {
 	const struct launch_options *opt;
 	const struct trace_options *trace; /* opt's, with what the front opened */
+	int explain_fd;                    /* where --explain writes */
 	int ctl;                           /* to the front: struct front_msg */
 	int *gofer_socks;
 	int n_gofer_socks;
@@ -113,6 +114,9 @@ struct notify_pool_state {
 	int total, active, parked;
 };
 void notify_get_pool(struct notify_pool_state *out);
+
+/* notes.c: what was used, at the end (launch_options.notes_fd). */
+void notes_send(int fd);
 
 /* remote.c */
 extern const struct host_ops live_ops;

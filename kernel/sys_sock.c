@@ -237,6 +237,14 @@ int sock_get(struct call *c, int *fd)
 	return *fd < 0 ? *fd : domain_of(*fd);
 }
 
+/* A call with an address that the host runs. */
+static int64_t on_host(int domain)
+{
+	if (unlikely(vfs_noting) && (domain == AF_INET || domain == AF_INET6))
+		vfs_note_network();
+	return CALL_CONTINUE;
+}
+
 int64_t sys_bind(struct call *c)
 {
 	AUTO_CLOSE int fd = -1;
@@ -250,7 +258,7 @@ int64_t sys_bind(struct call *c)
 	if (r < 0)
 		return r;
 	if (r != AF_UNIX)
-		return CALL_CONTINUE;
+		return on_host(r);
 	r = read_address(c, c->args[1], arg_u32(c, 2), &a);
 	if (r < 0)
 		return r;
@@ -391,7 +399,7 @@ int64_t sys_connect(struct call *c)
 	if (r < 0)
 		return r;
 	if (r != AF_UNIX)
-		return CALL_CONTINUE;
+		return on_host(r);
 	r = read_address(c, c->args[1], arg_u32(c, 2), &a);
 	if (r < 0)
 		return r;
@@ -445,7 +453,7 @@ int64_t sys_sendto(struct call *c)
 	if (r < 0)
 		return r;
 	if (r != AF_UNIX)
-		return CALL_CONTINUE;
+		return on_host(r);
 	r = read_address(c, c->args[4], arg_u32(c, 5), &a);
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "interposer/registry.h"
 #include "tools/environ.h"
+#include "tools/values.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -61,11 +62,11 @@ int cmd_exec(int argc, char **argv)
 			env_clear(&e);
 			break;
 		case OPT_UID:
-			o.uid = option_id("uid", optarg);
+			o.uid = value_id("uid", optarg);
 			o.set_uid = true;
 			break;
 		case OPT_GID:
-			o.gid = option_id("gid", optarg);
+			o.gid = value_id("gid", optarg);
 			o.set_gid = true;
 			break;
 		case OPT_HELP:

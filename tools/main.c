@@ -53,8 +53,12 @@ int main(int argc, char **argv)
 	}
 	switch (options_parse(argc, argv, environ, &opt)) {
 	case OPTIONS_HELP:
-		if (opt.trace.on)
+		if (options_front() == FRONT_TRACE)
 			trace_help();
+		else if (options_front() == FRONT_FILES)
+			files_help();
+		else if (options_front() == FRONT_LEARN)
+			learn_help();
 		else
 			options_help();
 		status = finish_stdout();
@@ -64,7 +68,9 @@ int main(int argc, char **argv)
 		status = finish_stdout();
 		break;
 	default:
-		status = run_sandbox(&opt);
+		status = options_front() == FRONT_FILES   ? run_files(&opt, options_files())
+			 : options_front() == FRONT_LEARN ? run_learn(&opt, options_files(), options_learnt())
+							  : run_sandbox(&opt);
 	}
 	options_free(&opt);
 	return status;

@@ -7,7 +7,9 @@
 
 #include "base/log.h"
 #include "tools/environ.h"
+#include "tools/profile.h"
 #include "tools/trace_options.h"
+#include "tools/values.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -49,6 +51,12 @@ enum option_code {
 	OPT_ON_ERROR,
 	OPT_DEBUG_LOG,
 	OPT_DEBUG_LEVEL,
+	OPT_PROFILE,
+	OPT_TREE,
+	OPT_ONLY,
+	OPT_NO_MISSING,
+	OPT_PREFIX,
+	OPT_MERGE,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -76,7 +84,7 @@ static const struct option long_options[] = {
     {"hostname", required_argument, NULL, OPT_HOSTNAME},
     {"net", required_argument, NULL, OPT_NET},
     {"stats", no_argument, NULL, OPT_STATS},
-    {"explain", no_argument, NULL, OPT_EXPLAIN},
+    {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
@@ -87,13 +95,19 @@ static const struct option long_options[] = {
     {"on-error", required_argument, NULL, OPT_ON_ERROR},
     {"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
     {"debug-level", required_argument, NULL, OPT_DEBUG_LEVEL},
+    {"profile", required_argument, NULL, OPT_PROFILE},
+    {"tree", no_argument, NULL, OPT_TREE},
+    {"only", required_argument, NULL, OPT_ONLY},
+    {"no-missing", no_argument, NULL, OPT_NO_MISSING},
+    {"prefix", required_argument, NULL, OPT_PREFIX},
+    {"merge", no_argument, NULL, OPT_MERGE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|exec|ps|ls|diff|commit|discard|export|import|gc\n"
+				"       sandbox trace|files|learn|exec|ps|ls|diff|commit|discard|export|import|gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -112,7 +126,8 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
-				"  --stats, --explain     at the end: counters; what was refused and why\n"
+				"  --stats, --explain[=json[:FILE]]  at the end: counters; what was refused\n"
+				"  --profile FILE         options and paths from FILE (man sandbox-profile)\n"
 				"  --debug-log FILE       and --debug-level FOLDER=LEVEL,...\n"
 				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
@@ -123,37 +138,6 @@ static char *second_value(const char *option, int argc, char **argv)
 	if (optind >= argc)
 		die("--%s needs two values", option);
 	return argv[optind++];
-}
-
-/* ".." would mean different places before and after a symlink is made inside: there is no honest way to take it. */
-static const char *check_inside(const char *option, const char *path)
-{
-	if (path[0] != '/')
-		die("--%s: \"%s\" is not an absolute path", option, path);
-	for (const char *p = path; (p = strstr(p, "/..")); p += 3)
-		if (!p[3] || p[3] == '/')
-			die("--%s: \"%s\" has a \"..\" component", option, path);
-	return path;
-}
-
-static char *host_path(const char *option, const char *path, bool want_dir)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		die("--%s: %s: %m", option, path);
-	if (want_dir && !S_ISDIR(st.st_mode))
-		die("--%s: %s: %s", option, path, strerror(ENOTDIR));
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		die("--%s: %s: neither a directory nor a regular file", option, path);
-	if (path[0] == '/')
-		return xstrdup(path);
-
-	char *cwd AUTO_FREE = getcwd(NULL, 0);
-
-	if (!cwd)
-		die("current directory: %m");
-	return xasprintf("%s/%s", cwd, path);
 }
 
 static void add_mount(struct launch_options *opt, struct launch_mount m)
@@ -167,77 +151,13 @@ static void add_bind(struct launch_options *opt, enum bind_kind kind, int argc, 
 	const char *name = kind == BIND_RO ? "ro-bind" : kind == BIND_COW ? "cow-bind" : "bind";
 	const char *src = optarg, *dst = second_value(name, argc, argv);
 
-	check_inside(name, dst);
+	value_inside(name, dst);
 	add_mount(opt, (struct launch_mount){
 			   .kind = MOUNT_BIND,
 			   .bind = kind,
-			   .src = host_path(name, src, false),
+			   .src = value_host_path(name, src, false),
 			   .dst = xstrdup(dst),
 		       });
-}
-
-/* 0 to 2^32-2: (uid_t)-1 means "unchanged" to the kernel. */
-uint32_t option_id(const char *option, const char *s)
-{
-	unsigned long long v;
-	char *end;
-
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (!isdigit((unsigned char)*s) || *end || errno || v >= UINT32_MAX)
-		die("--%s: \"%s\" is not a number from 0 to %u", option, s, UINT32_MAX - 1);
-	return (uint32_t)v;
-}
-
-/* A number with decimals times unit, no more than max; what follows it in *end. */
-static uint64_t parse_decimal(const char *option, const char *s, uint64_t unit, uint64_t max, const char **end)
-{
-	uint64_t v = 0, part = 0, scale = 1;
-	const char *p = s;
-
-	for (; isdigit((unsigned char)*p); p++)
-		if (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
-			die("--%s: \"%s\" is too large", option, s);
-	if (p > s && *p == '.')
-		for (p++; isdigit((unsigned char)*p); p++) {
-			if (scale >= 1000000)
-				continue;
-			part = 10 * part + (uint64_t)(*p - '0');
-			scale *= 10;
-		}
-	if (p == s || __builtin_mul_overflow(v, unit, &v) || v > max)
-		die("--%s: \"%s\" is %s", option, s, p == s ? "not a number" : "too large");
-	*end = p;
-	return v + part * unit / scale;
-}
-
-/* Bytes, with K, M, G or T for powers of 1024 (KiB, kB... too, all the same). */
-static uint64_t parse_size(const char *option, const char *s)
-{
-	static const char units[] = "kmgt";
-	uint64_t unit = 1;
-	const char *end = s + strspn(s, "0123456789."), *u;
-
-	if (*end && (u = strchr(units, tolower((unsigned char)*end)))) {
-		unit = UINT64_C(1) << (10 * (u - units + 1));
-		end++;
-	}
-	if (strcmp(end, "") && strcasecmp(end, "b") && !(unit > 1 && !strcasecmp(end, "ib")))
-		die("--%s: \"%s\" is not a size: a number, and K, M, G or T", option, s);
-	uint64_t v = parse_decimal(option, s, unit, UINT64_C(1) << 62, &end);
-	if (!v)
-		die("--%s: \"%s\" leaves nothing", option, s);
-	return v;
-}
-
-static uint64_t parse_count(const char *option, const char *s, uint64_t unit, uint64_t max)
-{
-	const char *end;
-	uint64_t v = parse_decimal(option, s, unit, max, &end);
-
-	if (*end || !v || (unit == 1 && strchr(s, '.')))
-		die("--%s: \"%s\" is not a number above 0", option, s);
-	return v;
 }
 
 /* MEDIUM[,size=SIZE][,inodes=N]; the limits are the last parts, since a path may have commas. */
@@ -251,9 +171,9 @@ static void parse_medium(const char *s, struct launch_medium *out)
 	*out = (struct launch_medium){0};
 	while ((comma = strrchr(copy, ','))) {
 		if (!strncmp(comma, ",size=", 6))
-			out->size = parse_size("overlay", comma + 6);
+			out->size = value_size("overlay", comma + 6);
 		else if (!strncmp(comma, ",inodes=", 8))
-			out->inodes = parse_count("overlay", comma + 8, 1, UINT64_C(1) << 40);
+			out->inodes = value_count("overlay", comma + 8, 1, UINT64_C(1) << 40);
 		else
 			break;
 		*comma = '\0';
@@ -289,20 +209,26 @@ static void parse_overlay(const char *s, struct launch_options *out)
 		die("--overlay: \"%s\" is not root:MEDIUM, all:MEDIUM or none", s);
 }
 
-/* hostname(7): letters, digits, hyphens and dots; 64 is the kernel's __NEW_UTS_LEN. */
-static const char *check_hostname(const char *s)
-{
-	size_t n = strlen(s);
+static struct kept_options kept;
+static enum front front;
+static struct files_options files;
+/* learn: the options that go into the profile, as they were given. */
+static struct profile learnt;
 
-	if (!n || n > 64 || s[0] == '-' || s[0] == '.')
-		die("--hostname: \"%s\" is not a host name", s);
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.')
-			die("--hostname: \"%s\" is not a host name", s);
-	return s;
+enum front options_front(void)
+{
+	return front;
 }
 
-static struct kept_options kept;
+const struct files_options *options_files(void)
+{
+	return &files;
+}
+
+struct profile *options_learnt(void)
+{
+	return &learnt;
+}
 
 const struct kept_options *options_kept(void)
 {
@@ -363,165 +289,365 @@ static _Noreturn void bad_option(int code, const char *word, int c)
 	die("unknown or ambiguous option %s; see sandbox --help", word);
 }
 
-enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
+/* What is put together from several options. */
+struct parsing {
+	struct launch_options *out;
+	struct env env;
+	const char *root;
+	bool have_uid, have_gid;
+};
+
+/* --explain[=json[:FILE]] */
+static void parse_explain(const char *s, struct launch_options *out)
 {
-	bool have_uid = false, have_gid = false;
-	const char *root = "/";
-	struct env e;
+	out->explain_json = s;
+	out->explain_file = s && !strncmp(s, "json:", 5) && s[5] ? s + 5 : NULL;
+	if (s && !out->explain_file && strcmp(s, "json") != 0)
+		die("--explain: \"%s\" is not json or json:FILE", s);
+}
+
+/* One option that getopt(3) found; those with two values take the second. False: it's none that a run has. */
+static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv)
+{
+	struct launch_options *out = p->out;
+
+	switch (c) {
+	case OPT_ROOT:
+		p->root = v;
+		break;
+	case OPT_OVERLAY:
+		parse_overlay(v, out);
+		break;
+	case OPT_BIND:
+		add_bind(out, BIND_RW, argc, argv);
+		break;
+	case OPT_RO_BIND:
+		add_bind(out, BIND_RO, argc, argv);
+		break;
+	case OPT_COW_BIND:
+		add_bind(out, BIND_COW, argc, argv);
+		break;
+	case OPT_MAX_DISK:
+		out->max_disk = value_size("max-disk", v);
+		break;
+	case OPT_MEMORY:
+		out->memory = value_size("memory", v);
+		break;
+	case OPT_PIDS:
+		out->pids = (unsigned)value_count("pids", v, 1, 1U << 22);
+		break;
+	case OPT_CPUS:
+		out->milli_cpus = (unsigned)value_count("cpus", v, 1000, 1U << 22);
+		break;
+	case OPT_TIMEOUT:
+		out->timeout_ms = (unsigned)value_count("timeout", v, 1000, INT32_MAX);
+		break;
+	case OPT_TMPFS:
+		value_inside("tmpfs", v);
+		add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
+		break;
+	case OPT_HIDE:
+		value_inside("hide", v);
+		add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
+		break;
+	case OPT_CHDIR:
+		if (v[0] != '/')
+			die("--chdir: \"%s\" is not an absolute path", v);
+		out->chdir = v;
+		break;
+	case OPT_SETENV:
+		env_unset(&p->env, env_check_key("setenv", v));
+		env_add(&p->env, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
+		break;
+	case OPT_UNSETENV:
+		env_unset(&p->env, env_check_key("unsetenv", v));
+		break;
+	case OPT_CLEARENV:
+		env_clear(&p->env);
+		break;
+	case OPT_UID:
+		out->uid = value_id("uid", v);
+		p->have_uid = true;
+		break;
+	case OPT_GID:
+		out->gid = value_id("gid", v);
+		p->have_gid = true;
+		break;
+	case OPT_FAKEROOT:
+		out->fakeroot = true;
+		break;
+	case OPT_HOSTNAME:
+		out->hostname = value_hostname(v);
+		break;
+	case OPT_NET:
+		out->net_host = parse_net(v);
+		break;
+	case OPT_STATS:
+		out->stats = true;
+		break;
+	case OPT_EXPLAIN:
+		out->explain = true;
+		parse_explain(v, out);
+		break;
+	case OPT_JSON:
+		if (front != FRONT_TRACE && front != FRONT_FILES)
+			die("--json is for sandbox trace and sandbox files");
+		out->trace.json = front == FRONT_TRACE;
+		files.json = true;
+		break;
+	case OPT_DEBUG_LOG:
+		out->debug_log = v;
+		break;
+	case OPT_DEBUG_LEVEL:
+		out->debug_levels = v;
+		break;
+	case OPT_PROFILE: /* was read before all others */
+		break;
+	case OPT_NAME:
+		kept.name = v;
+		break;
+	case OPT_FROM:
+		kept.from = v;
+		break;
+	case OPT_DISCARD:
+		set_after(KEPT_DISCARD);
+		break;
+	case OPT_COMMIT:
+		set_after(KEPT_COMMIT);
+		break;
+	case OPT_KEEP:
+		set_after(KEPT_KEEP);
+		kept.keep = v;
+		break;
+	case OPT_ASK:
+		set_after(KEPT_ASK);
+		break;
+	case OPT_ON_ERROR:
+		kept.on_error = parse_on_error(v);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+static bool has_two_values(int c)
+{
+	return c == OPT_BIND || c == OPT_RO_BIND || c == OPT_COW_BIND || c == OPT_SETENV;
+}
+
+/* Not what is said for one run alone. */
+static bool belongs_in_profile(int c)
+{
+	switch (c) {
+	case OPT_STATS:
+	case OPT_EXPLAIN:
+	case OPT_JSON:
+	case OPT_NAME:
+	case OPT_FROM:
+	case OPT_DISCARD:
+	case OPT_COMMIT:
+	case OPT_KEEP:
+	case OPT_ASK:
+	case OPT_ON_ERROR:
+	case OPT_PROFILE:
+	case OPT_DEBUG_LOG:
+	case OPT_DEBUG_LEVEL:
+	case OPT_VERSION:
+	case OPT_HELP:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static const char *option_name(int c)
+{
+	const struct option *o = long_options;
+
+	while (o->name && o->val != c)
+		o++;
+	return o->name;
+}
+
+/* The one after --profile, which may stand anywhere among the options, or NULL. */
+static const char *find_profile(int argc, char **argv, const char *letters)
+{
+	const char *file = NULL;
 	int c;
 
-	const bool tracing = argc > 1 && !strcmp(argv[1], "trace");
+	optind = 0; /* GNU: start anew, also when a test calls this twice */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+		if (has_two_values(c) && optind < argc)
+			optind++;
+		if (c == OPT_PROFILE && file)
+			die("--profile: at most one");
+		if (c == OPT_PROFILE)
+			file = optarg;
+	}
+	return file;
+}
+
+static const char *profile_file;
+static unsigned profile_line;
+
+/* What options say of a value that is no good is followed by where it stands. */
+static void say_where(void)
+{
+	log_msg("%s:%u: that is in the profile", profile_file, profile_line);
+}
+
+static void apply_profile(struct parsing *p, const char *file)
+{
+	/* As long as the process: the rules and values are referred to by the options. */
+	static struct profile profile;
+
+	profile_free(&profile);
+	profile_load(&profile, file);
+	profile_file = file;
+	log_set_die_hook(say_where);
+	for (size_t i = 0; i < profile.n_options; i++) {
+		char **words = profile.options[i].words;
+		AUTO_FREE char *name = xasprintf("--%s", words[0]);
+		char *argv[6] = {(char *)(uintptr_t) "sandbox", name};
+		int n = 2;
+
+		profile_line = profile.options[i].line;
+		for (char **w = words + 1; *w; w++)
+			argv[n++] = *w;
+		optind = 0;
+		/* A value of its own word stays one, whatever it looks like. */
+		int c = getopt_long(n, argv, "+:", long_options, NULL);
+		if (c == '?' || c == ':')
+			bad_option(optopt, name, c);
+		if (!belongs_in_profile(c))
+			die("--%s is not for a profile", words[0]);
+		if (!apply(p, c, optarg, n, argv))
+			die("--%s is not for a profile", words[0]);
+		if (optind != n)
+			die("--%s: too many values", words[0]);
+	}
+	log_set_die_hook(NULL);
+	if (profile.has_paths) {
+		static const struct vfs_rule nothing = {.path = "/", .may = VFS_MAY_SEE};
+
+		p->out->rules = profile.n_rules ? profile.rules : &nothing;
+		p->out->n_rules = MAX(profile.n_rules, (size_t)1);
+	}
+}
+
+/* Of sandbox files and learn alone. */
+static bool files_option(int c, const char *v)
+{
+	if (front == FRONT_LEARN && c == OPT_MERGE) {
+		files.merge = true;
+	} else if ((front == FRONT_LEARN || front == FRONT_FILES) && c == 'o') {
+		files.file = v;
+	} else if (front != FRONT_FILES) {
+		return false;
+	} else if (c == OPT_TREE) {
+		files.tree = true;
+	} else if (c == OPT_ONLY) {
+		files.kinds = files_kinds(v);
+	} else if (c == OPT_NO_MISSING) {
+		files.kinds &= ~VFS_NOTE_MISSING;
+	} else if (c == OPT_PREFIX) {
+		if (v[0] != '/')
+			die("--prefix: \"%s\" is not an absolute path", v);
+		files.prefix = v;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* For learn. Host paths are made absolute, since the profile will be used elsewhere. */
+static void note_option(int c, const char *v, char **argv)
+{
+	bool path = c == OPT_ROOT || c == OPT_BIND || c == OPT_RO_BIND || c == OPT_COW_BIND;
+	AUTO_FREE char *abs = path ? value_host_path(option_name(c), v, c == OPT_ROOT) : NULL;
+	char *words[4] = {(char *)(uintptr_t)option_name(c), abs ? abs : (char *)(uintptr_t)v,
+			  has_two_values(c) ? argv[optind - 1] : NULL};
+
+	profile_add_option(&learnt, words);
+}
+
+static enum front front_of(const char *word)
+{
+	return !strcmp(word, "trace")   ? FRONT_TRACE
+	       : !strcmp(word, "files") ? FRONT_FILES
+	       : !strcmp(word, "learn") ? FRONT_LEARN
+					: FRONT_RUN;
+}
+
+enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out)
+{
+	static const char *const letters[] = {
+	    [FRONT_RUN] = "+:", [FRONT_TRACE] = ("+:" TRACE_LETTERS), [FRONT_FILES] = "+:o:", [FRONT_LEARN] = "+:o:"};
+	struct parsing p = {.out = out, .root = "/"};
+	int c;
 
 	kept = (struct kept_options){0};
+	files = (struct files_options){.kinds = FILES_DEFAULT};
+	profile_free(&learnt);
 	*out = (struct launch_options){.hostname = "sandbox"};
-	if (tracing) {
+	front = argc > 1 ? front_of(argv[1]) : FRONT_RUN;
+	if (front == FRONT_TRACE)
 		trace_defaults(&out->trace);
+	if (front != FRONT_RUN) {
 		argc--;
 		argv++;
 	}
-	env_init(&e, env);
-	optind = 0; /* GNU: start anew, also when a test calls this twice */
+	env_init(&p.env, env);
+	const char *profile = find_profile(argc, argv, letters[front]);
+	if (profile && front == FRONT_LEARN)
+		die("--profile: learn adds to a profile with --merge -o FILE");
+	if (profile)
+		apply_profile(&p, profile);
+	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, tracing ? "+:" TRACE_LETTERS : "+:", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, letters[front], long_options, NULL)) != -1) {
 		const char *v = optarg;
 
-		switch (c) {
-		case OPT_ROOT:
-			root = v;
-			break;
-		case OPT_OVERLAY:
-			parse_overlay(v, out);
-			break;
-		case OPT_BIND:
-			add_bind(out, BIND_RW, argc, argv);
-			break;
-		case OPT_RO_BIND:
-			add_bind(out, BIND_RO, argc, argv);
-			break;
-		case OPT_COW_BIND:
-			add_bind(out, BIND_COW, argc, argv);
-			break;
-		case OPT_MAX_DISK:
-			out->max_disk = parse_size("max-disk", v);
-			break;
-		case OPT_MEMORY:
-			out->memory = parse_size("memory", v);
-			break;
-		case OPT_PIDS:
-			out->pids = (unsigned)parse_count("pids", v, 1, 1U << 22);
-			break;
-		case OPT_CPUS:
-			out->milli_cpus = (unsigned)parse_count("cpus", v, 1000, 1U << 22);
-			break;
-		case OPT_TIMEOUT:
-			out->timeout_ms = (unsigned)parse_count("timeout", v, 1000, INT32_MAX);
-			break;
-		case OPT_TMPFS:
-			check_inside("tmpfs", v);
-			add_mount(out, (struct launch_mount){.kind = MOUNT_TMPFS, .dst = xstrdup(v)});
-			break;
-		case OPT_HIDE:
-			check_inside("hide", v);
-			add_mount(out, (struct launch_mount){.kind = MOUNT_HIDE, .dst = xstrdup(v)});
-			break;
-		case OPT_CHDIR:
-			if (v[0] != '/')
-				die("--chdir: \"%s\" is not an absolute path", v);
-			out->chdir = v;
-			break;
-		case OPT_SETENV:
-			env_unset(&e, env_check_key("setenv", v));
-			env_add(&e, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
-			break;
-		case OPT_UNSETENV:
-			env_unset(&e, env_check_key("unsetenv", v));
-			break;
-		case OPT_CLEARENV:
-			env_clear(&e);
-			break;
-		case OPT_UID:
-			out->uid = option_id("uid", v);
-			have_uid = true;
-			break;
-		case OPT_GID:
-			out->gid = option_id("gid", v);
-			have_gid = true;
-			break;
-		case OPT_FAKEROOT:
-			out->fakeroot = true;
-			break;
-		case OPT_HOSTNAME:
-			out->hostname = check_hostname(v);
-			break;
-		case OPT_NET:
-			out->net_host = parse_net(v);
-			break;
-		case OPT_STATS:
-			out->stats = true;
-			break;
-		case OPT_EXPLAIN:
-			out->explain = true;
-			break;
-		case OPT_JSON:
-			if (!tracing)
-				die("--json is for sandbox trace");
-			out->trace.json = true;
-			break;
-		case OPT_NAME:
-			kept.name = v;
-			break;
-		case OPT_FROM:
-			kept.from = v;
-			break;
-		case OPT_DISCARD:
-			set_after(KEPT_DISCARD);
-			break;
-		case OPT_COMMIT:
-			set_after(KEPT_COMMIT);
-			break;
-		case OPT_KEEP:
-			set_after(KEPT_KEEP);
-			kept.keep = v;
-			break;
-		case OPT_ASK:
-			set_after(KEPT_ASK);
-			break;
-		case OPT_ON_ERROR:
-			kept.on_error = parse_on_error(v);
-			break;
-		case OPT_DEBUG_LOG:
-			out->debug_log = v;
-			break;
-		case OPT_DEBUG_LEVEL:
-			out->debug_levels = v;
-			break;
-		case OPT_VERSION:
-		case OPT_HELP:
-			env_free(&e);
+		if (c == OPT_VERSION || c == OPT_HELP) {
+			env_free(&p.env);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
-		default:
-			if (tracing && c != '?' && c != ':') {
-				trace_option(&out->trace, c, v);
-				break;
-			}
+		}
+		if (c == '?' || c == ':')
 			bad_option(optopt, argv[optind - 1], c);
+		if (apply(&p, c, v, argc, argv)) {
+			if (front == FRONT_LEARN && belongs_in_profile(c))
+				note_option(c, v, argv);
+		} else if (front == FRONT_TRACE && c < 256) {
+			trace_option(&out->trace, c, v);
+		} else if (!files_option(c, v)) {
+			die("--%s is not an option of %s", option_name(c),
+			    front == FRONT_RUN     ? "sandbox"
+			    : front == FRONT_TRACE ? "sandbox trace"
+			    : front == FRONT_FILES ? "sandbox files"
+						   : "sandbox learn");
 		}
 	}
-	out->env = e.v;
+	out->env = p.env.v;
 	trace_options_check(&out->trace);
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
+	if (front == FRONT_LEARN && !files.file)
+		die("learn needs -o PROFILE");
+	if (files.json && files.tree)
+		die("--json and --tree exclude each other");
 	check_kept(out);
 	if (out->debug_levels && !out->debug_log)
 		die("--debug-level is for --debug-log");
-	if (out->fakeroot && (have_uid || have_gid))
+	if (out->fakeroot && (p.have_uid || p.have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;
-	out->root = host_path("root", root, true);
-	out->set_ids = have_uid || have_gid;
-	if (!have_uid)
+	out->root = value_host_path("root", p.root, true);
+	out->set_ids = p.have_uid || p.have_gid;
+	if (!p.have_uid)
 		out->uid = getuid();
-	if (!have_gid)
+	if (!p.have_gid)
 		out->gid = getgid();
 	return OPTIONS_RUN;
 }

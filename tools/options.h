@@ -6,6 +6,7 @@
 #define TOOLS_OPTIONS_H
 
 #include "interposer/launch.h"
+#include "tools/files.h"
 
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 
@@ -18,6 +19,10 @@ struct kept_options {
 	const char *keep;                 /* --keep's name */
 };
 /* As the last options_parse() found them. */
+enum front { FRONT_RUN, FRONT_TRACE, FRONT_FILES, FRONT_LEARN };
+enum front options_front(void);
+const struct files_options *options_files(void);
+struct profile *options_learnt(void);
 const struct kept_options *options_kept(void);
 
 /*
@@ -26,8 +31,6 @@ const struct kept_options *options_kept(void);
  */
 enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out);
 void options_free(struct launch_options *opt);
-/* 0 to 2^32-2, or dies with the option's name. */
-uint32_t option_id(const char *option, const char *s);
 /* Prints the help text on stdout: it fits a terminal of 80 columns and 24 lines. */
 void options_help(void);
 

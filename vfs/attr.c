@@ -14,7 +14,7 @@
 struct target {
 	struct inode *inode;
 	struct dentry *dentry;
-	bool ro;
+	bool ro, refused; /* changing it is EROFS; is EACCES by the profile */
 };
 
 static void target_put(struct target *t)
@@ -39,9 +39,19 @@ static int target_get(const struct path *p, const struct vfile *f, struct target
 		if (p->dentry && p->dentry->inode == t->inode && !(p->dentry->flags & D_DEAD))
 			t->dentry = p->dentry;
 		t->ro = (t->inode->sb->flags & SB_RDONLY) || (t->inode->sb->mnt && t->inode->sb->mnt->ro);
+		t->refused = !inode_may_write(t->dentry, t->inode);
+		if (t->refused && t->dentry)
+			rules_refused_locked(p, NULL, 0);
 	}
 	vfs_rdunlock();
 	return t->inode ? 0 : -ENOENT;
+}
+
+/* Said of a path, or of a descriptor's last name if that leads to it still. */
+static void note_target(const struct path *p, const struct vfile *f, const struct target *t, unsigned what)
+{
+	if (unlikely(vfs_noting) && t->dentry)
+		note_path(p ? p : &f->path, what);
 }
 
 static int do_setattr(struct vfs_ctx *ctx, struct target *t, const struct setattr *sa)
@@ -57,8 +67,8 @@ int vfs_chmod(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, 
 
 	if (err)
 		return err;
-	if (t.ro)
-		return -EROFS;
+	if (t.ro || t.refused)
+		return t.ro ? -EROFS : -EACCES;
 	if (S_ISLNK(t.inode->mode))
 		return -EOPNOTSUPP;
 	vfs_rdlock();
@@ -68,6 +78,8 @@ int vfs_chmod(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, 
 	if (!in_group(ctx->cred, t.inode->gid) && !vfs_capable(ctx->cred, CAP_FSETID))
 		sa.mode &= ~(uint32_t)S_ISGID;
 	vfs_rdunlock();
+	if (!err)
+		note_target(p, f, &t, VFS_NOTE_CHANGED);
 	return err ? err : do_setattr(ctx, &t, &sa);
 }
 
@@ -92,8 +104,8 @@ int vfs_chown(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, 
 
 	if (err)
 		return err;
-	if (t.ro)
-		return -EROFS;
+	if (t.ro || t.refused)
+		return t.ro ? -EROFS : -EACCES;
 	vfs_rdlock();
 	owner = c->uid == t.inode->uid;
 	if (uid != (uid_t)-1) {
@@ -123,6 +135,7 @@ int vfs_chown(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, 
 	vfs_rdunlock();
 	if (err || !sa.valid)
 		return err;
+	note_target(p, f, &t, VFS_NOTE_CHANGED);
 	err = do_setattr(ctx, &t, &sa);
 	if (!err)
 		drop_file_caps(&t);
@@ -164,12 +177,14 @@ int vfs_utimens(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f
 	err = target_get(p, f, &t);
 	if (err)
 		return err;
-	if (t.ro)
-		return -EROFS;
+	if (t.ro || t.refused)
+		return t.ro ? -EROFS : -EACCES;
 	vfs_rdlock();
 	if (!inode_owner_or_capable(ctx->cred, t.inode))
 		err = touch ? inode_permission(ctx->cred, t.inode, MAY_WRITE) : -EPERM;
 	vfs_rdunlock();
+	if (!err)
+		note_target(p, f, &t, VFS_NOTE_CHANGED);
 	return err ? err : do_setattr(ctx, &t, &sa);
 }
 
@@ -202,8 +217,8 @@ int vfs_truncate(struct vfs_ctx *ctx, const struct path *p, int64_t length)
 		return -EISDIR;
 	if (!S_ISREG(t.inode->mode))
 		return -EINVAL;
-	if (t.ro)
-		return -EROFS;
+	if (t.ro || t.refused)
+		return t.ro ? -EROFS : -EACCES;
 	vfs_rdlock();
 	err = inode_permission(ctx->cred, t.inode, MAY_WRITE);
 	mode = mode_after_write(ctx->cred, t.inode);
@@ -221,6 +236,8 @@ int vfs_truncate(struct vfs_ctx *ctx, const struct path *p, int64_t length)
 	}
 	if (!err)
 		err = do_setattr(ctx, &t, &sa);
+	if (!err)
+		note_target(p, NULL, &t, VFS_NOTE_WRITTEN);
 	if (!err)
 		drop_file_caps(&t);
 	return err;
@@ -262,8 +279,8 @@ static int xattr_may(struct vfs_ctx *ctx, const struct target *t, const char *na
 
 	if (!len || len > XATTR_NAME_MAX)
 		return -ERANGE;
-	if (write && t->ro)
-		return -EROFS;
+	if (write && (t->ro || t->refused))
+		return t->ro ? -EROFS : -EACCES;
 	if (has_prefix(name, XATTR_TRUSTED_PREFIX)) {
 		if (!name[XATTR_TRUSTED_PREFIX_LEN])
 			return -EINVAL;
@@ -358,6 +375,7 @@ int vfs_setxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *
 		err = xattr_may(ctx, &t, name, true);
 	if (err)
 		return err;
+	note_target(p, f, &t, VFS_NOTE_CHANGED);
 	/* NULL means removal to the file system. */
 	return t.inode->ops->setxattr ? t.inode->ops->setxattr(t.dentry, t.inode, name, value ? value : "", size, flags)
 				      : -EOPNOTSUPP;
@@ -372,5 +390,6 @@ int vfs_removexattr(struct vfs_ctx *ctx, const struct path *p, const struct vfil
 		err = xattr_may(ctx, &t, name, true);
 	if (err)
 		return err;
+	note_target(p, f, &t, VFS_NOTE_CHANGED);
 	return t.inode->ops->setxattr ? t.inode->ops->setxattr(t.dentry, t.inode, name, NULL, 0, 0) : -EOPNOTSUPP;
 }

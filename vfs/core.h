@@ -97,6 +97,8 @@ struct nameidata {
 	uint64_t resolve;
 	struct mount *mnt0; /* RESOLVE_NO_XDEV */
 	const char *p;      /* what is left of the present string */
+	const char *asked;  /* the name that the walk began with, and where; borrowed */
+	const struct path *from;
 	int links, depth;
 	unsigned trusted; /* SB_REMOTE: levels that the last lookup has just confirmed */
 	const char *last;
@@ -161,6 +163,49 @@ struct token_counts {
 };
 /* fn for some of those that are open, without a lock held. */
 void token_dump(void (*fn)(void *arg, const struct path *p, bool o_path, bool locked), void *arg, struct token_counts *out);
+
+/* --- rules.c --- */
+#define RULE_HIDDEN 1 /* the one rule that allows nothing */
+uint16_t rules_child(uint16_t dir, const char *name, size_t len);
+unsigned rules_of(uint16_t rule); /* VFS_MAY_ */
+/* Of names in the directory that no rule has. */
+unsigned rules_unnamed(uint16_t dir);
+bool rules_hide_names(uint16_t dir); /* are there hidden names in the directory, though it may be listed? */
+/* Opening by a rule: 0 or -EACCES. access(2) isn't asked, as of Landlock's rules. Of directories: reading one is up to getdents, since it may be
+ * opened for what is in it; writing is up to each name. */
+int rules_open(const struct path *p, const struct inode *i, int mask);
+/* For vfs_rules_refused(): name in dir, or dir itself. rules_refused() takes the lock, [R] the other. */
+void rules_refused(const struct path *dir, const char *name, size_t len);
+void rules_refused_locked(const struct path *dir, const char *name, size_t len);
+/* May what is at one place be put to another? 0 or -EXDEV. */
+int rules_move(uint16_t from, uint16_t to, bool isdir);
+void rules_relabel(struct dentry *d); /* [W] d has another parent or name */
+extern bool rules_on;
+static inline bool d_hidden(const struct dentry *d)
+{
+	return d->rule == RULE_HIDDEN;
+}
+static inline bool d_may(const struct dentry *d, unsigned may)
+{
+	return likely(!d->rule) || (rules_of(d->rule) & may) == may;
+}
+/* Changing an open object whose name isn't known any more: only what no name leads to, or what was changed before. [R] */
+static inline bool inode_may_write(const struct dentry *d, const struct inode *i)
+{
+	return likely(!rules_on) || (d ? d_may(d, VFS_MAY_WRITE) : !i->nlink || (i->flags & I_UPPER));
+}
+
+/* --- note.c: only while vfs_noting --- */
+/* [R] The path of p and "/name" (NULL: of p) at the end of buf: where it starts, or NULL when there's no room. */
+char *note_build(const struct path *p, const char *name, size_t len, char *buf, size_t size);
+void note_path(const struct path *p, unsigned what);                                 /* takes the lock */
+void note_locked(const struct path *p, unsigned what);                               /* [R] */
+void note_name(const struct path *dir, const char *name, size_t len, unsigned what); /* takes the lock */
+/* [R] A walk's end, and that nd->p's component, at name, doesn't exist. */
+void note_walked(const struct nameidata *nd);
+void note_missing(const struct nameidata *nd, const char *name, size_t len);
+void note_moved(const struct path *odir, const char *oname, size_t olen, const struct path *ndir, const char *nname,
+		size_t nlen, bool isdir);
 
 /* --- readdir.c --- */
 void snap_drop(struct inode *i); /* [W] */

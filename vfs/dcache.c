@@ -300,6 +300,8 @@ static struct dentry *add(struct dentry *parent, const char *name, size_t len, s
 	d->inode = inode;
 	d->fsdata = fsdata;
 	d->flags = D_REFERENCED;
+	if (unlikely(parent->rule))
+		d->rule = rules_child(parent->rule, name, len);
 	hash_add(d);
 	lru_add(d);
 	return d;
@@ -450,6 +452,8 @@ static void relocate(struct dentry *d, struct dentry *parent, const char *name, 
 	hash_add(d);
 	if (on_lru)
 		lru_add(d);
+	if (unlikely(rules_on))
+		rules_relabel(d);
 }
 
 void d_move(struct dentry *from, struct dentry *to, uint32_t negative_flags)

@@ -70,6 +70,7 @@ struct dentry {
 	uint32_t flags; /* D_ */
 	uint32_t hash;
 	uint16_t namelen;
+	uint16_t rule;         /* what a profile allows here: vfs/rules.c; 0: everything */
 	struct dentry *parent; /* referenced; the root of a super is its own parent */
 	struct inode *inode;   /* referenced; NULL: negative */
 	struct dentry *hnext;  /* hash chain, vfs/dcache.c */
@@ -310,6 +311,10 @@ int sysfs_new(struct super **out);
 /* vfs/devfs.c: opens the sandbox's own device of that number for ctx; for every device node of every file system. flags as
  * in inode_ops.open. -ENXIO for what the sandbox doesn't have. May block no longer than an open of a terminal does. */
 int dev_open(struct vfs_ctx *ctx, dev_t rdev, int flags, int *hostfd);
+
+/* vfs/rules.c: a profile's rules are of names; a file whose name was forgotten may be opened again only for what hostfd is open for. mask: 4 r,
+ * 2 w. [R] */
+bool rules_may_reopen(const struct inode *inode, int hostfd, int mask);
 
 /* For /proc/mounts and mountinfo: calls fn for each mount in order, under the lock for reading. */
 struct mount_info {

@@ -58,6 +58,13 @@ static int find_parent(struct vfs_ctx *ctx, const struct path *base, const char 
 	return err;
 }
 
+/* By a rule. */
+static int refuse(const struct place *w)
+{
+	rules_refused(&w->dir, w->name, w->len);
+	return -EACCES;
+}
+
 static int lookup(struct place *w)
 {
 	dput(w->d);
@@ -192,16 +199,27 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		err = lookup(w);
 		if (err)
 			return err;
-		if (d_inode(w->d))
+		if (d_hidden(w->d))
+			return refuse(w);
+		if (d_inode(w->d)) {
+			if (unlikely(vfs_noting))
+				note_name(&w->dir, w->name, w->len, VFS_NOTE_SEEN);
 			return -EEXIST;
+		}
 		if ((w->slash && !S_ISDIR(mode)) || (w->dir.dentry->sb->flags & SB_NOCREATE))
 			return -ENOENT;
 		if (path_rdonly(&w->dir))
 			return -EROFS;
+		if (!d_may(w->d, VFS_MAY_WRITE))
+			return refuse(w);
 		err = prepare(w, false);
 		if (!err)
 			err = make(ctx, w, mode, rdev, target, sock);
 	} while (again(w, err));
+	if (unlikely(vfs_noting) && !err)
+		note_name(&w->dir, w->name, w->len,
+			  VFS_NOTE_CREATED | (S_ISDIR(mode) ? VFS_NOTE_DIR : 0) |
+			      ((mode & 0777) == (S_ISDIR(mode) ? 0700 : 0600) ? VFS_NOTE_PRIVATE : 0));
 	return err;
 }
 
@@ -287,6 +305,21 @@ static int may_link(struct vfs_ctx *ctx, const struct inode *i)
 	return inode_permission(ctx->cred, i, MAY_READ | MAY_WRITE) ? -EPERM : 0;
 }
 
+/* A link is another way to the same file: it may give no more rights than the one that it was found by. Without one: a file that never had a name. */
+static int rules_link(const struct dentry *from, const struct inode *i, const struct dentry *to)
+{
+	bool unnamed;
+
+	if (!d_may(to, VFS_MAY_WRITE))
+		return -EACCES;
+	vfs_rdlock();
+	unnamed = i->flags & I_LINKABLE;
+	vfs_rdunlock();
+	if (unnamed)
+		return 0;
+	return from ? rules_move(from->rule, to->rule, false) : -EXDEV;
+}
+
 int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *from_file, const struct path *base,
 	     const char *name)
 {
@@ -312,7 +345,12 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = lookup(&w);
 		if (err)
 			break;
-		err = d_inode(w.d) ? -EEXIST : w.slash ? -ENOENT : path_rdonly(&w.dir) ? -EROFS : 0;
+		err = d_hidden(w.d)         ? -EACCES
+		      : d_inode(w.d)        ? -EEXIST
+		      : w.slash             ? -ENOENT
+		      : path_rdonly(&w.dir) ? -EROFS
+		      : unlikely(w.d->rule) ? rules_link(fd, i, w.d)
+					    : 0;
 		if (!err && i->sb != w.dir.dentry->sb)
 			err = -EXDEV;
 		if (!err) {
@@ -360,6 +398,11 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = 0;
 	}
 	iput(i);
+	if (unlikely(vfs_noting) && !err) {
+		note_name(&w.dir, w.name, w.len, VFS_NOTE_CREATED);
+		if (fd && !d_dead(fd))
+			note_path(from ? from : &from_file->path, VFS_NOTE_LINKED);
+	}
 	return err;
 }
 
@@ -385,6 +428,8 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 	err = lookup(w);
 	if (err)
 		return err;
+	if (unlikely(w->d->rule) && d_inode(w->d) && !d_may(w->d, VFS_MAY_WRITE))
+		return d_hidden(w->d) ? (refuse(w), -ENOENT) : refuse(w);
 	/* Checked before prepare(), too: who may not remove shall not make us list. */
 	vfs_rdlock();
 	if (!w->d->inode)
@@ -431,6 +476,8 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 		unlock_for(w);
 	}
 	iput(victim);
+	if (unlikely(vfs_noting) && !err)
+		note_name(&w->dir, w->name, w->len, VFS_NOTE_DELETED | (isdir ? VFS_NOTE_DIR : 0));
 	return err;
 }
 
@@ -481,14 +528,27 @@ static bool is_ancestor(const struct dentry *a, const struct dentry *d)
 	return true;
 }
 
+/* [R] back: what is at n goes to o's place: -1 nothing, 0 a file, 1 a directory. */
+static int rules_rename(const struct dentry *o, const struct dentry *n, bool odir, int back)
+{
+	int err;
+
+	if (!d_may(o, VFS_MAY_WRITE) || !d_may(n, VFS_MAY_WRITE))
+		return -EACCES;
+	err = rules_move(o->rule, n->rule, odir);
+	return err || back < 0 ? err : rules_move(n->rule, o->rule, back);
+}
+
 /* [R] The checks of do_renameat2() and vfs_rename(), names found. 1: nothing to do. */
 static int may_rename(struct vfs_ctx *ctx, const struct place *o, const struct place *n, unsigned flags)
 {
 	bool exchange = flags & RENAME_EXCHANGE, odir, ndir;
 	int err;
 
-	if (!o->d->inode)
+	if (!o->d->inode || d_hidden(o->d))
 		return -ENOENT;
+	if (d_hidden(n->d))
+		return -EACCES;
 	if ((flags & RENAME_NOREPLACE) && n->d->inode)
 		return -EEXIST;
 	odir = S_ISDIR(o->d->inode->mode);
@@ -505,6 +565,11 @@ static int may_rename(struct vfs_ctx *ctx, const struct place *o, const struct p
 		return -EINVAL;
 	if (ndir && is_ancestor(n->d, o->dir.dentry))
 		return exchange ? -EINVAL : -ENOTEMPTY;
+	if (unlikely(o->d->rule)) {
+		err = rules_rename(o->d, n->d, odir, exchange ? (ndir ? 1 : 0) : -1);
+		if (err)
+			return err;
+	}
 	if (o->d->inode == n->d->inode)
 		return 1;
 	err = may_delete(ctx, o, odir);
@@ -534,7 +599,7 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 {
 	const struct inode_ops *ops;
 	struct inode *victim;
-	bool gone;
+	bool gone, isdir;
 	int err;
 
 	err = lookup(o);
@@ -545,6 +610,10 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 	vfs_rdlock();
 	err = may_rename(ctx, o, n, flags);
 	vfs_rdunlock();
+	if (err == -EACCES && !d_may(o->d, VFS_MAY_WRITE))
+		refuse(o);
+	else if (err == -EACCES && !d_may(n->d, VFS_MAY_WRITE))
+		refuse(n);
 	if (err)
 		return err == 1 ? 0 : err;
 	err = prepare(o, true);
@@ -564,6 +633,7 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		return err == 1 ? 0 : err;
 	}
 	ops = o->dir.dentry->inode->ops;
+	isdir = S_ISDIR(o->d->inode->mode);
 	victim = n->d->inode;
 	if (victim)
 		iget(victim);
@@ -590,6 +660,8 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		unlock_for(o);
 	}
 	iput(victim);
+	if (unlikely(vfs_noting) && !err)
+		note_moved(&o->dir, o->name, o->len, &n->dir, n->name, n->len, isdir);
 	return err;
 }
 

@@ -101,6 +101,8 @@ static int may_open(struct opening *o, const struct path *p, const struct inode 
 		err = -EROFS; /* truncating asks for the mount first */
 	else if (!o->created)
 		err = path_permission(c, p, o->acc);
+	if (!err)
+		err = rules_open(p, i, o->acc);
 	if (err)
 		return err;
 	if (S_ISSOCK(i->mode))
@@ -166,6 +168,9 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);
+		if (unlikely(vfs_noting) && !err)
+			note_path(p, (o->acc & MAY_READ && !dir ? VFS_NOTE_READ : 0) |
+					 (o->acc & MAY_WRITE ? VFS_NOTE_WRITTEN : 0));
 		if (!err && !dir) {
 			d_set_alias(p->dentry, i);
 			if ((o->acc & MAY_WRITE) && !o->created && S_ISREG(i->mode) && !(i->sb->flags & SB_REMOTE)) {
@@ -284,6 +289,8 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 		err = -EROFS;
 	else
 		err = path_permission(o->ctx->cred, &dir, MAY_WRITE | MAY_EXEC);
+	if (!err && unlikely(dir.dentry->rule) && !(rules_unnamed(dir.dentry->rule) & VFS_MAY_WRITE))
+		err = -EACCES;
 	if (!err && !di->ops->tmpfile)
 		err = -EOPNOTSUPP;
 	if (!err) {
@@ -299,6 +306,8 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 			vfs_wrunlock();
 		}
 		err = fs_open(o, NULL, i, hostfd);
+		if (unlikely(vfs_noting) && !err)
+			note_path(&dir, VFS_NOTE_TMPFILE);
 		iput(i);
 	}
 	iput(di);
@@ -356,12 +365,16 @@ int vfs_open_exec(struct vfs_ctx *ctx, const struct path *base, const char *name
 	else
 		err = path_permission(ctx->cred, &p, MAY_EXEC);
 	if (!err)
+		err = rules_open(&p, i, MAY_EXEC);
+	if (!err)
 		err = fs_open(&o, p.dentry, i, &out->fd);
 	if (!err)
 		err = inode_getattr(ctx, i, &p, &out->st);
 	if (!err) {
 		d_set_alias(p.dentry, i);
-		out->readable = path_permission(ctx->cred, &p, MAY_READ) == 0;
+		if (unlikely(vfs_noting))
+			note_path(&p, VFS_NOTE_EXECUTED);
+		out->readable = path_permission(ctx->cred, &p, MAY_READ) == 0 && d_may(p.dentry, VFS_MAY_READ);
 		out->path = p;
 		p = (struct path){0};
 	} else if (out->fd >= 0) {

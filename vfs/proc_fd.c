@@ -181,7 +181,7 @@ static int access_mask(int flags)
 }
 
 /* One of ours without a name. Permission first, as for a path: the link had no inode of the file for the core to check. */
-static int reopen_ours(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *hostfd)
+static int reopen_ours(struct vfs_ctx *ctx, const struct vfile *f, int fd, int flags, int *hostfd)
 {
 	int mask = access_mask(flags) | (flags & O_TRUNC ? 2 : 0);
 
@@ -189,6 +189,8 @@ static int reopen_ours(struct vfs_ctx *ctx, const struct vfile *f, int flags, in
 		return -EROFS;
 	vfs_rdlock();
 	int r = inode_permission(ctx->cred, f->inode, mask);
+	if (!r && !rules_may_reopen(f->inode, fd, mask))
+		r = -EACCES;
 	vfs_rdunlock();
 	if (r < 0)
 		return r;
@@ -287,7 +289,7 @@ static int fd_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd
 		return reopen_foreign(ctx, &fd, flags, hostfd);
 	if (f.kind == VF_DIR || S_ISDIR(f.inode->mode) || S_ISLNK(f.inode->mode))
 		return -ENXIO;
-	return reopen_ours(ctx, &f, flags, hostfd);
+	return reopen_ours(ctx, &f, fd, flags, hostfd);
 }
 static const struct pnode_ops fd_link_ops = {
     .readlink = fd_readlink, .follow = fd_follow, .dup = fd_dup, .getattr = fd_getattr, .open = fd_open};

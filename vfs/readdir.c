@@ -247,7 +247,8 @@ static size_t emit(char *buf, size_t size, const char *name, size_t len, uint64_
 	return reclen;
 }
 
-static ssize_t fill(const struct dirsnap *s, off_t *pos, uint64_t dot, uint64_t dotdot, char *buf, size_t size, bool legacy)
+static ssize_t fill(const struct dirsnap *s, uint16_t rule, off_t *pos, uint64_t dot, uint64_t dotdot, char *buf,
+		    size_t size, bool legacy)
 {
 	size_t done = 0;
 
@@ -261,6 +262,8 @@ static ssize_t fill(const struct dirsnap *s, off_t *pos, uint64_t dot, uint64_t 
 			const char *rec = s->buf + s->off[*pos - 2];
 
 			memcpy(&ino, rec, 8);
+			if (unlikely(rule) && rules_child(rule, rec + REC_HEAD, (unsigned char)rec[9]) == RULE_HIDDEN)
+				continue;
 			r = emit(buf + done, size - done, rec + REC_HEAD, (unsigned char)rec[9], ino, next,
 				 (unsigned char)rec[8], legacy);
 		}
@@ -276,6 +279,7 @@ ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, voi
 	struct token *t = f->token;
 	struct dirsnap **snap;
 	uint64_t dot, dotdot;
+	uint16_t rule;
 	bool dead;
 	off_t pos, start;
 	ssize_t n;
@@ -285,12 +289,19 @@ ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, voi
 	if (f->kind != VF_DIR || !t)
 		return -ENOTDIR;
 	vfs_rdlock();
+	rule = f->path.dentry->rule;
 	dead = f->inode->flags & I_DEAD;
 	dot = f->inode->ino;
 	dotdot = parent_ino(ctx, &f->path);
 	vfs_rdunlock();
 	if (dead)
 		return -ENOENT;
+	if (!(rules_of(rule) & VFS_MAY_READ)) {
+		rules_refused(&f->path, NULL, 0);
+		return -EACCES;
+	}
+	if (unlikely(vfs_noting))
+		note_path(&f->path, VFS_NOTE_LISTED);
 	token_lock(t);
 	snap = token_snap(t);
 	start = pos = lseek(hostfd, 0, SEEK_CUR);
@@ -305,7 +316,7 @@ ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, voi
 		}
 	}
 	if (!n)
-		n = fill(*snap, &pos, dot, dotdot, buf, size, legacy);
+		n = fill(*snap, rule && rules_hide_names(rule) ? rule : 0, &pos, dot, dotdot, buf, size, legacy);
 	if (n >= 0 && pos != start && lseek(hostfd, pos, SEEK_SET) < 0)
 		n = -errno;
 	token_unlock(t);

@@ -25,10 +25,14 @@ int vfs_sock_key(struct vfs_ctx *ctx, const struct path *base, const char *name,
 	vfs_rdlock();
 	i = p.dentry->inode;
 	err = i ? inode_permission(ctx->cred, i, MAY_WRITE) : -ENOENT;
+	if (!err && !d_may(p.dentry, VFS_MAY_WRITE))
+		err = -EACCES;
 	if (!err && (!S_ISSOCK(i->mode) || !i->sock))
 		err = -ECONNREFUSED;
 	if (!err)
 		memcpy(key, i->sock, VFS_SOCK_KEY);
+	if (unlikely(vfs_noting) && !err)
+		note_locked(&p, VFS_NOTE_WRITTEN);
 	vfs_rdunlock();
 	return err;
 }

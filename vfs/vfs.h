@@ -321,6 +321,67 @@ int vfs_may_grow(int hostfd, int64_t off, uint64_t n) MUST_CHECK;
 /* Tidies up in the background, for ever: gives space back, watches limits. A thread of the caller's. Sleeps while there's nothing to do. */
 _Noreturn void vfs_keeper(void);
 
+/* --- Profiles ---------------------------------------------------------------------------------------------------------- */
+
+/* What may be done at a path. What isn't even SEEN is ENOENT; all else that isn't allowed is EACCES. */
+#define VFS_MAY_SEE   1U /* stat, the way through it, the text of a link */
+#define VFS_MAY_READ  2U /* contents; of a directory: its names */
+#define VFS_MAY_WRITE 4U /* contents, attributes, and to make, remove and rename this name */
+#define VFS_MAY_EXEC  8U /* execve */
+#define VFS_MAY_ALL   15U
+enum vfs_rule_scope {
+	VFS_RULE_PATH,     /* the path */
+	VFS_RULE_CHILDREN, /* what is in that directory, without what is in directories there */
+	VFS_RULE_BELOW,    /* everything below, and the directory itself */
+};
+struct vfs_rule {
+	const char *path; /* absolute, without ".", ".." and doubled slashes */
+	enum vfs_rule_scope scope;
+	unsigned may; /* VFS_MAY_; 0: hidden */
+};
+#define VFS_MAX_RULES 60000 /* names in all paths together, each counted once */
+/*
+ * From now on only these paths are there; the nearest rule counts. After the last mount and before the first call. -E2BIG, -ENOMEM.
+ * Rules are of places: what a rename or a link would bring to a place with more rights is EXDEV (as with Landlock).
+ */
+int vfs_rules_set(const struct vfs_rule *rules, size_t n) MUST_CHECK;
+/* Before the first call: the name of what a rule refuses is kept for the thread. */
+void vfs_rules_tell(void);
+/* The last one since this was asked, which exists or was to be made, absolute, or NULL. Good until the thread's next call. */
+const char *vfs_rules_refused(void);
+
+/* --- What was used ------------------------------------------------------------------------------------------------------ */
+
+#define VFS_NOTE_SEEN     1U  /* looked at: stat, access, readlink */
+#define VFS_NOTE_MISSING  2U  /* looked for and not there */
+#define VFS_NOTE_LINK     4U  /* a symlink that was followed */
+#define VFS_NOTE_READ     8U  /* opened for reading */
+#define VFS_NOTE_WRITTEN  16U /* opened for writing, or truncated */
+#define VFS_NOTE_LISTED   32U
+#define VFS_NOTE_CREATED  64U
+#define VFS_NOTE_DELETED  128U
+#define VFS_NOTE_MOVED    256U   /* renamed to the other name */
+#define VFS_NOTE_MOVED_TO 512U   /* renamed from the other name */
+#define VFS_NOTE_EXECUTED 1024U  /* as a program or its interpreter */
+#define VFS_NOTE_CHANGED  2048U  /* attributes */
+#define VFS_NOTE_LINKED   4096U  /* got another name by link(2) */
+#define VFS_NOTE_DIR      8192U  /* it is a directory */
+#define VFS_NOTE_STICKY   16384U /* made in a directory of mode +t: /tmp and the like */
+#define VFS_NOTE_TMPFILE  32768U /* a file without a name was made in that directory */
+#define VFS_NOTE_PRIVATE  65536U /* made for its owner alone, as mkstemp(3) and mkdtemp(3) do */
+#define VFS_NOTE_ALL      131071U
+extern bool vfs_noting; /* set by vfs_notes_start(), then constant */
+void vfs_notes_start(void);
+void vfs_note_network(void); /* an IP socket is connected, bound or sends to an address */
+struct vfs_note {
+	const char *path;  /* absolute as the program's first root has it */
+	const char *asked; /* the name by which it was found first, through symlinks; or NULL */
+	const char *other; /* with MOVED or MOVED_TO; or NULL */
+	unsigned what;     /* VFS_NOTE_ */
+};
+/* No call may be under way any more. fn for each path, in no order. *lost: paths that there was no room for. Was the network used? */
+bool vfs_notes_walk(void (*fn)(const struct vfs_note *n, void *arg), void *arg, uint64_t *lost);
+
 /* --- Counters for --stats, all since start. ------------------------------------------------------------------------- */
 
 struct vfs_stats {

@@ -62,6 +62,8 @@ int nd_start(struct nameidata *nd, struct vfs_ctx *ctx, const struct path *base,
 
 	memset(nd, 0, offsetof(struct nameidata, stack));
 	nd->text = NULL;
+	nd->asked = name;
+	nd->from = from;
 	nd->ctx = ctx;
 	nd->fast = fast;
 	nd->resolve = resolve;
@@ -265,10 +267,16 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	}
 	if (!d)
 		return -ENOENT;
-	if (!need && !d_inode(d)) {
+	/* Under the lock, or referenced and then only a rename could change it, whose new place would have no more rights. */
+	if (unlikely(d_hidden(d)) || (!need && !d_inode(d))) {
+		err = need ? -EACCES : -ENOENT;
+		if (d_hidden(d) && d_inode(d) && nd->fast)
+			rules_refused_locked(&nd->path, name, len);
+		else if (d_hidden(d) && d_inode(d))
+			rules_refused(&nd->path, name, len);
 		if (!nd->fast)
 			dput(d);
-		return -ENOENT;
+		return err;
 	}
 	next->mnt = nd->path.mnt;
 	next->dentry = d;
@@ -325,10 +333,20 @@ int lookup_one(const struct path *dir, const char *name, size_t len, struct dent
 	return err;
 }
 
+static void note_here(const struct nameidata *nd)
+{
+	if (nd->fast)
+		note_locked(&nd->path, VFS_NOTE_SEEN);
+	else
+		note_path(&nd->path, VFS_NOTE_SEEN);
+}
+
 static int dotdot(struct nameidata *nd)
 {
 	struct path p = nd->path;
 
+	if (unlikely(vfs_noting))
+		note_here(nd);
 	nd->dotdot = true;
 	nd->trusted = 0;
 	if (!nd->fast)
@@ -421,6 +439,24 @@ static int read_text(struct vfs_ctx *ctx, struct inode *i, char **out)
 	return copy ? 0 : -ENOMEM;
 }
 
+static void note_link(const struct nameidata *nd, const struct path *link)
+{
+	if (nd->fast)
+		note_locked(link, VFS_NOTE_LINK);
+	else
+		note_path(link, VFS_NOTE_LINK);
+}
+
+/* step() has said that there's no such name. */
+static void note_none(const struct nameidata *nd, const char *name, size_t len)
+{
+	if (!nd->fast)
+		vfs_rdlock();
+	note_missing(nd, name, len);
+	if (!nd->fast)
+		vfs_rdunlock();
+}
+
 int walk_link(struct nameidata *nd, const struct path *link, bool last)
 {
 	const char *text;
@@ -429,6 +465,8 @@ int walk_link(struct nameidata *nd, const struct path *link, bool last)
 
 	if (nd->links++ >= MAX_LINKS || (nd->resolve & RESOLVE_NO_SYMLINKS))
 		return -ELOOP;
+	if (unlikely(vfs_noting))
+		note_link(nd, link);
 	if (nd->fast) {
 		text = link->dentry->inode->link;
 		if (!text || link->dentry->inode->ops->follow)
@@ -444,7 +482,9 @@ int walk_link(struct nameidata *nd, const struct path *link, bool last)
 			err = i->ops->follow(nd->ctx, i, &to);
 			if (err != -ENOSYS) {
 				iput(i);
-				if (!err && (nd->resolve & RESOLVE_NO_MAGICLINKS))
+				if (!err && d_hidden(to.dentry))
+					err = -ENOENT;
+				else if (!err && (nd->resolve & RESOLVE_NO_MAGICLINKS))
 					err = -ELOOP;
 				else if (!err && ((nd->resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) ||
 						  ((nd->resolve & RESOLVE_NO_XDEV) && to.mnt != nd->path.mnt)))
@@ -503,8 +543,12 @@ int walk_parent(struct nameidata *nd)
 			continue;
 		}
 		err = may_lookup(nd);
-		if (err)
+		if (err) {
+			/* It matters that it's there. */
+			if (unlikely(vfs_noting))
+				note_here(nd);
 			return err;
+		}
 		name = nd->p;
 		for (len = 0; name[len] && name[len] != '/'; len++)
 			;
@@ -529,6 +573,8 @@ int walk_parent(struct nameidata *nd)
 			continue;
 		}
 		err = step(nd, name, len, nd->p, false, true, &next);
+		if (unlikely(vfs_noting) && err == -ENOENT)
+			note_none(nd, name, len);
 		if (err)
 			return err;
 		if (is_link(&next)) {
@@ -580,6 +626,8 @@ int walk_full(struct nameidata *nd, unsigned flags)
 			break;
 		}
 		err = step(nd, nd->last, nd->last_len, "", false, true, &next);
+		if (unlikely(vfs_noting) && err == -ENOENT)
+			note_none(nd, nd->last, nd->last_len);
 		if (err)
 			return err;
 		if (!is_link(&next) || (!(flags & WALK_FOLLOW) && !nd->want_dir)) {
@@ -614,6 +662,13 @@ int walk_full(struct nameidata *nd, unsigned flags)
 		vfs_rdunlock();
 		if (!under)
 			return -EXDEV;
+	}
+	if (unlikely(vfs_noting)) {
+		if (!nd->fast)
+			vfs_rdlock();
+		note_walked(nd);
+		if (!nd->fast)
+			vfs_rdunlock();
 	}
 	return 0;
 }

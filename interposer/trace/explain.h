@@ -7,10 +7,11 @@
 
 struct call;
 extern bool explain_on; /* set before the first call, then constant */
-void explain_start(const struct launch_options *opt);
+/* fd: where explain_print() writes. */
+void explain_start(const struct launch_options *opt, int fd);
 /* kernel_call() for a filter that refuses nothing itself (filter_install_tracee()), with notes. Any thread. */
 int64_t explain_call(struct call *c);
-/* On standard error; nothing when nothing was refused. */
+/* As text nothing when nothing was refused; JSON always. */
 void explain_print(void);
 
 #endif

@@ -41,6 +41,10 @@ void vfile_put(struct vfile *f)
 	memset(f, 0, sizeof(*f));
 }
 
+bool vfs_noting;
+void vfs_note_network(void)
+{
+}
 int vfs_identify(int hostfd, struct vfile *out)
 {
 	memset(out, 0, sizeof(*out));

@@ -115,6 +115,10 @@ struct inode *hostobj_find(dev_t dev, uint64_t ino)
 {
 	return fake_obj.ino && fake_obj.dev == dev && fake_obj.ino == ino ? &fake_obj.inode : NULL;
 }
+bool rules_may_reopen(const struct inode *inode, int hostfd, int mask)
+{
+	return true;
+}
 int vfs_identify(int hostfd, struct vfile *out)
 {
 	struct stat st;

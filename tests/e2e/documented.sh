@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each option of each help text is in its manual page and in both completions; bash's completes it where it belongs.
+# users: ordinary
+. "$(dirname "$0")/lib.sh"
+here=$(dirname "$SANDBOX")
+[ -d "$here/man" ] || skip "no manual beside the program"
+. "$here/completions/sandbox.bash"
+for front in "" trace files learn; do
+	page=$here/man/sandbox${front:+-$front}.1
+	help=$("$SANDBOX" $front --help)
+	options=$(grep '^  ' <<<"$help" | grep -oE '(^|[ ,[])--?[A-Za-z][-a-z]*' | grep -oE -- '-.*' | sort -u)
+	[ "$(wc -l <<<"$options")" -gt 1 ] || fail "no options in the help of '$front'"
+	COMP_WORDS=(sandbox $front -)
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_sandbox
+	for o in $options; do
+		# The letters of trace: -tt is more of -t.
+		name=$(sed -E 's/^-([a-zA-Z])\1+$/-\1/' <<<"$o")
+		grep -qE "^\.(It|Op|Fl) .*(Fl|,|\|) ${name#-}( |,|\$)" "$page" || fail "$o is not in $(basename "$page")"
+		grep -qE "(^|['\"(|)*])$o(=-)?\[" "$here/completions/_sandbox" || fail "$o is not in the zsh completion"
+		printf '%s\n' "${COMPREPLY[@]}" | grep -qxF -- "$o" || fail "bash does not complete $o after sandbox $front"
+	done
+done
+for o in $(printf '%s\n' "${COMPREPLY[@]}"); do
+	"$SANDBOX" learn -o /dev/null/x "$o" 2>&1 | grep -q 'unknown\|not an option' && fail "bash completes $o, which is none of learn"
+done
+if command -v zsh >/dev/null; then
+	zsh -n "$here/completions/_sandbox" || fail "zsh syntax"
+fi
+for page in "$here"/man/*; do
+	command -v man >/dev/null || break
+	got=$(MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)
+	[ -z "$got" ] || fail "$page: $got"
+done
+# Each subcommand has a page that names it.
+for c in trace files learn exec ps stacks ls diff commit discard export import gc; do
+	grep -qE "^\.Nm sandbox-$c\b|^\.Cm $c\$" "$here"/man/* || fail "no manual of $c"
+done
+finish
