@@ -32,6 +32,8 @@ struct conn {
 	int gofer_op_##name(struct conn *c, const struct name##_req *q, struct name##_rep *r) MUST_CHECK;
 #include "gofer/wire.def"
 #undef MSG
+/* Answers the request of len bytes in c->in, with request_fd, which is closed. False: the connection is to end. */
+bool gofer_serve_one(struct conn *c, size_t len) MUST_CHECK;
 /* READDIR sends packets itself before its last one. */
 int gofer_send_reply(struct conn *c, uint32_t op, int status, struct wire_out *o) MUST_CHECK;
 void gofer_start_reply(struct conn *c, uint32_t op, int status, struct wire_out *o);
