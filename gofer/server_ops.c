@@ -229,17 +229,10 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 	return 0;
 }
 
-static bool access_ok(uint32_t flags)
-{
-	return (flags & O_ACCMODE) != O_ACCMODE;
-}
-
 int gofer_op_open(struct conn *c, const struct open_req *q, struct open_rep *r)
 {
 	AUTO_CLOSE int fd = -1;
 	int flags = (int)(q->flags & OPEN_FLAGS);
-	if (!access_ok(q->flags))
-		return -EINVAL;
 	int err = at_path(c, q->export, &q->path, (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC), &fd);
 	if (err)
 		return err;
@@ -458,8 +451,6 @@ int gofer_op_create(struct conn *c, const struct create_req *q, struct create_re
 {
 	AUTO_CLOSE int dir = -1;
 	const char *name;
-	if (!access_ok(q->flags))
-		return -EINVAL;
 	int err = at_parent(c, q->export, &q->path, &dir, &name);
 	if (err == -EBUSY)
 		return -EEXIST;

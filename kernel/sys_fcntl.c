@@ -10,6 +10,14 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+/* A bad descriptor comes before a bad request. */
+static int64_t refuse(struct call *c, int err)
+{
+	AUTO_CLOSE int fd = c->ops->get_fd(c, arg_int(c, 0));
+
+	return fd < 0 ? fd : err;
+}
+
 int64_t sys_fcntl(struct call *c)
 {
 	int pid;
@@ -30,7 +38,7 @@ int64_t sys_fcntl(struct call *c)
 		return pid_check_kill(c, pid, 0);
 	default:
 		/* Leases, F_NOTIFY, write hints, F_SETOWN_EX: as on a file system without them. */
-		return -EINVAL;
+		return refuse(c, -EINVAL);
 	}
 }
 
@@ -38,14 +46,14 @@ int64_t sys_ioctl(struct call *c)
 {
 	switch (arg_u32(c, 1)) {
 	case TIOCSTI:
-		return -EIO; /* dev.tty.legacy_tiocsti=0 */
+		return refuse(c, -EIO); /* dev.tty.legacy_tiocsti=0 */
 	case TIOCLINUX:
-		return -EPERM;
+		return refuse(c, -EPERM);
 	case FICLONE:
 	case FICLONERANGE:
 	case FIDEDUPERANGE:
-		return -EOPNOTSUPP;
+		return refuse(c, -EOPNOTSUPP);
 	default:
-		return -ENOTTY;
+		return refuse(c, -ENOTTY);
 	}
 }

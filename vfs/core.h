@@ -86,6 +86,7 @@ struct nameidata {
 	bool want_dir; /* a slash followed the last component */
 	bool magic;
 	bool dotdot;
+	bool rooted; /* root was the start, a bound, or compared with */
 	uint64_t resolve;
 	struct mount *mnt0; /* RESOLVE_NO_XDEV */
 	const char *p;      /* what is left of the present string */

@@ -165,6 +165,8 @@ static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, c
 		err = -EAGAIN;
 	else if (!err && w->d->inode)
 		err = -EEXIST;
+	if (!err && (S_ISCHR(mode) || S_ISBLK(mode)) && !vfs_capable(ctx->cred, CAP_MKNOD) && !(S_ISCHR(mode) && rdev == 0))
+		err = -EPERM; /* anybody may make a whiteout */
 	if (!err && !w->dir.dentry->inode->ops->mknod)
 		err = -EPERM;
 	if (err) {
@@ -245,8 +247,6 @@ int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mo
 		break;
 	case S_IFCHR:
 	case S_IFBLK:
-		if (!vfs_capable(ctx->cred, CAP_MKNOD) && !(S_ISCHR(mode) && rdev == 0))
-			return -EPERM;
 		break;
 	case S_IFDIR:
 		return -EPERM;
@@ -527,6 +527,8 @@ static int may_rename(struct vfs_ctx *ctx, const struct place *o, const struct p
 	}
 	if ((o->d->flags | n->d->flags) & D_MOUNTPOINT)
 		return -EBUSY;
+	if (flags & RENAME_WHITEOUT)
+		return -EINVAL; /* as overlayfs says: it's the file system's to refuse */
 	return o->dir.dentry->inode->ops->rename ? 0 : -EPERM;
 }
 
@@ -538,6 +540,8 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 	int err;
 
 	err = lookup(o);
+	if (!err && !d_inode(o->d))
+		err = -ENOENT;
 	if (!err)
 		err = lookup(n);
 	if (err)
@@ -600,7 +604,8 @@ int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname,
 	AUTO_PLACE struct place n = {0};
 	int err;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) ||
+	    ((flags & RENAME_EXCHANGE) && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
 		return -EINVAL;
 	err = find_parent(ctx, obase, oname, &o);
 	if (!err)

@@ -112,6 +112,24 @@ static int may_open(struct opening *o, const struct path *p, const struct inode 
 	return err;
 }
 
+/*
+ * may_create_in_sticky(): O_CREAT must not meet another's symlink, socket or device where everybody may put one. Files and FIFOs depend on
+ * sysctls, which are off here.
+ */
+static int may_open_in_sticky(const struct opening *o, const struct path *p, const struct inode *i)
+{
+	int err = 0;
+
+	if (S_ISREG(i->mode) || S_ISFIFO(i->mode))
+		return 0;
+	vfs_rdlock();
+	const struct inode *dir = p->dentry->parent->inode;
+	if (dir && (dir->mode & S_ISVTX) && (dir->mode & S_IWOTH) && i->uid != dir->uid && i->uid != o->ctx->cred->uid)
+		err = -EACCES;
+	vfs_rdunlock();
+	return err;
+}
+
 /* do_open(): p is what the name led to. magic: the link itself, whose object has no path. */
 static int open_path(struct opening *o, const struct path *p, bool magic, int *hostfd)
 {
@@ -136,6 +154,8 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 			err = -EEXIST;
 		else if (dir)
 			err = -EISDIR;
+		else
+			err = may_open_in_sticky(o, p, i);
 	}
 	if (!err && (o->flags & O_DIRECTORY) && !dir)
 		err = -ENOTDIR;
@@ -144,7 +164,9 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 	} else {
 		if (!err)
 			err = may_open(o, p, i);
-		if (!err && dir)
+		if (!err && dir && (o->flags & O_DIRECT))
+			err = -EINVAL;
+		else if (!err && dir)
 			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);

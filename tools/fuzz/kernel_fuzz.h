@@ -130,7 +130,7 @@ void kf_guest_end(void);
 void kf_guest_top(enum kf_fs fs, unsigned k, char guest[KF_TOP_SIZE], char host[64]);
 /* What the vfs says about a task's descriptor. */
 struct kf_fdinfo {
-	bool open, o_path, dir, foreign;
+	bool open, o_path, dir, foreign, writes;
 	bool stale; /* it shows a lower file that has been copied up since */
 };
 void kf_guest_fd(unsigned task, uint64_t fd, struct kf_fdinfo *out);

@@ -542,7 +542,7 @@ static void gen_arg(struct kf_seq *s, struct kf_op *o, int i, struct fuzz_in *in
 	b = fuzz_u8(in);
 	switch (kind) {
 	case ARG_FD:
-		a->v = b < 0xf0 ? b % 10 : (uint64_t)(int64_t)((int[]){-1, KF_FDS - 1, KF_FDS, 1 << 30, AT_FDCWD}[b % 5]);
+		a->v = b < 0xf0 ? b % 10 : (uint64_t)(int64_t)((int[]){-1, KF_FDS - 1, KF_FDS, 1 << 30, -2}[b % 5]);
 		break;
 	case ARG_DIRFD:
 		a->v = b < 0x90 ? (uint64_t)AT_FDCWD : b < 0xf0 ? b % 10 : b == 0xff ? UINT64_MAX : KF_FDS;
@@ -630,7 +630,7 @@ static bool harmless(struct kf_op *o)
 		struct open_how how = {0};
 		if (o->a[2].place == KF_AT || o->a[2].place == KF_ATEND)
 			memcpy(&how, o->a[2].data, MIN(sizeof(how), (size_t)o->a[2].len));
-		return how.flags & (O_PATH | O_NONBLOCK) || o->a[2].place > KF_ATEND;
+		return how.flags & (O_PATH | O_NONBLOCK) || o->a[2].place == KF_NULLP || o->a[2].place == KF_BADP;
 	}
 	case SYS_mknod:
 		return !(uint32_t)o->a[2].v;
@@ -708,7 +708,7 @@ bool kf_op_finish(struct kf_seq *s, struct kf_op *o)
 			return false;
 		o->child = (uint8_t)s->tasks++;
 	}
-	return r && o->task < s->tasks && o->task != o->child && harmless(o);
+	return r && o->task < s->tasks && (!o->child || o->task != o->child) && harmless(o);
 }
 
 void kf_decode(struct kf_seq *s, const uint8_t *data, size_t size)

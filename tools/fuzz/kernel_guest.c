@@ -362,6 +362,7 @@ void kf_guest_fd(unsigned task, uint64_t fd, struct kf_fdinfo *out)
 	out->o_path = f.o_path;
 	out->dir = f.kind == VF_DIR;
 	out->foreign = f.kind == VF_FOREIGN;
+	out->writes = f.kind == VF_FILE && !f.o_path && (fcntl(host, F_GETFL) & O_ACCMODE) != O_RDONLY;
 	if (f.kind == VF_FILE && !f.o_path && S_ISREG(f.inode->mode) && (f.inode->flags & I_UPPER) && !fstat(host, &st))
 		out->stale = st.st_dev == lower_dev;
 }

@@ -198,7 +198,7 @@ static void confine(void)
 	FUZZ_CHECK(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) == 0);
 	FUZZ_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	FUZZ_CHECK(mkdtemp(dir) != NULL);
-	FUZZ_CHECK(mount("fuzz", dir, "tmpfs", MS_NOSUID | MS_NOEXEC, "size=256m,mode=755,inode64") == 0);
+	FUZZ_CHECK(mount("fuzz", dir, "tmpfs", MS_NOSUID, "size=256m,mode=755,inode64") == 0);
 	FUZZ_CHECK(chdir(dir) == 0 && syscall(SYS_pivot_root, ".", ".") == 0);
 	/* What was the root lies over the new one: its directory is removed while it can still be named. */
 	FUZZ_CHECK(rmdir(dir) == 0 || errno == EBUSY || errno == ENOENT);
@@ -243,9 +243,9 @@ static void wait_done(uint32_t k)
 	for (int tries = 0; __atomic_load_n(&sh->done, __ATOMIC_SEQ_CST) != k; tries++) {
 		futex_wait(&sh->done, k - 1, &limit);
 		if (waitpid(server, NULL, WNOHANG) == server || tries > 20) {
-			fprintf(stderr, "the host's side stopped at call %u\n", sh->at);
-			if (sh->at < sh->seq.n)
-				kf_print_op(&sh->seq.op[sh->at], stderr);
+			fprintf(stderr, "the host's side stopped at call %u of %u after %d s, in\n", sh->at, sh->seq.n, tries);
+			if (sh->at && sh->at <= sh->seq.n)
+				kf_print_op(&sh->seq.op[sh->at - 1], stderr);
 			kill(server, SIGKILL);
 			abort();
 		}

@@ -288,7 +288,7 @@ static void dump_in(struct tree *t, int64_t dirfd, const char *name, const char 
 		say(t, " %ld", (long)st.st_size);
 	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
 		say(t, " dev %lx", (unsigned long)st.st_rdev);
-	if (st.st_mtim.tv_sec < KF_PAST)
+	if (st.st_mtim.tv_sec < KF_PAST && !S_ISFIFO(st.st_mode))
 		say(t, " m%ld.%09ld", (long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	say_inode(t, &st);
 	if (S_ISLNK(st.st_mode)) {
