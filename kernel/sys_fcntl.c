@@ -13,9 +13,22 @@
 /* A bad descriptor comes before a bad request. */
 static int64_t refuse(struct call *c, int err)
 {
-	AUTO_CLOSE int fd = c->ops->get_fd(c, arg_int(c, 0));
+	AUTO_VFILE struct vfile f = {0};
+	AUTO_CLOSE int fd = -1;
+	int r = call_file(c, 0, &f, &fd);
 
-	return fd < 0 ? fd : err;
+	return r < 0 ? r : f.o_path ? -EBADF : err;
+}
+
+static int64_t refuse_notify(struct call *c)
+{
+	AUTO_VFILE struct vfile f = {0};
+	AUTO_CLOSE int fd = -1;
+	int r = call_file(c, 0, &f, &fd);
+
+	if (r < 0)
+		return r;
+	return f.o_path ? -EBADF : f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
 }
 
 int64_t sys_fcntl(struct call *c)
@@ -36,8 +49,10 @@ int64_t sys_fcntl(struct call *c)
 		if (pid <= 0 || pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx))
 			return CALL_CONTINUE;
 		return pid_check_kill(c, pid, 0);
+	case F_NOTIFY:
+		return refuse_notify(c);
 	default:
-		/* Leases, F_NOTIFY, write hints, F_SETOWN_EX: as on a file system without them. */
+		/* Leases, write hints, F_SETOWN_EX: as on a file system without them. */
 		return refuse(c, -EINVAL);
 	}
 }

@@ -133,15 +133,15 @@ void new_owner(const struct vfs_ctx *ctx, const struct inode *dir, mode_t *mode,
 	const struct vfs_cred *c = ctx->cred;
 
 	*uid = c->uid;
-	*gid = c->gid;
-	if (!(dir->mode & S_ISGID))
-		return;
-	*gid = dir->gid;
-	if (S_ISDIR(*mode))
-		*mode |= S_ISGID;
-	else if ((*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(c, dir->gid) &&
-		 !vfs_capable(c, CAP_FSETID))
+	*gid = dir->mode & S_ISGID ? dir->gid : c->gid;
+	/* vfs_prepare_mode(): the group's right to execute counts as it was asked for. */
+	if ((dir->mode & S_ISGID) && !S_ISDIR(*mode) && (*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    !in_group(c, dir->gid) && !vfs_capable(c, CAP_FSETID))
 		*mode &= ~(mode_t)S_ISGID;
+	if (!S_ISLNK(*mode))
+		*mode &= ~ctx->umask;
+	if ((dir->mode & S_ISGID) && S_ISDIR(*mode))
+		*mode |= S_ISGID;
 }
 
 /* w->d is a negative entry: makes the object. -EAGAIN: again. */
@@ -231,8 +231,7 @@ static int create(struct vfs_ctx *ctx, const struct path *base, const char *name
 
 int vfs_mkdir(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode)
 {
-	return create(ctx, base, name, (mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX) & ~ctx->umask) | S_IFDIR, 0, NULL,
-		      NULL);
+	return create(ctx, base, name, (mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)) | S_IFDIR, 0, NULL, NULL);
 }
 
 int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev)
@@ -253,8 +252,7 @@ int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mo
 	default:
 		return -EINVAL;
 	}
-	return create(ctx, base, name, (mode & S_IFMT) | (mode & 07777 & ~ctx->umask),
-		      S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL, NULL);
+	return create(ctx, base, name, mode & (S_IFMT | 07777), S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL, NULL);
 }
 
 int vfs_symlink(struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name)
@@ -273,7 +271,7 @@ int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name
 	int err = vfs_sock_new_key(key);
 
 	if (!err)
-		err = create(ctx, base, name, S_IFSOCK | (0777 & ~ctx->umask), 0, NULL, key);
+		err = create(ctx, base, name, S_IFSOCK | 0777, 0, NULL, key);
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 

@@ -208,7 +208,7 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			break;
 		if (!d_inode(next.dentry)) {
 			/* The name is in the caller's string or in nd.text: both live until nd_end(). */
-			mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
+			mode_t mode = S_IFREG | o->mode;
 			struct dentry *made = NULL;
 
 			err = create_in(o->ctx, &nd.path, nd.last, nd.last_len, mode, &made);
@@ -276,7 +276,7 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 {
 	AUTO_PATH struct path dir = {0};
 	struct inode *di, *i = NULL;
-	mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
+	mode_t mode = S_IFREG | o->mode;
 	uid_t uid;
 	gid_t gid;
 	int err = resolve_path(o->ctx, base, name, o->flags & O_NOFOLLOW ? 0 : WALK_FOLLOW, o->resolve, &dir, NULL);

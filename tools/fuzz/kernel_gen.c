@@ -308,8 +308,8 @@ static const int atflags[] = {0,
 static const char *const strings[] = {"user.a", "user.b", "trusted.a", "security.x", "system.y", "user.", "",
 				      "a",      "user.c", "f0",        "../f0",      "d0",       "/d1",   "n0"};
 static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE, 5, -1};
-static const unsigned fcntls[] = {F_DUPFD,     F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,    F_GETFL,  F_SETFL, F_OFD_SETLK,
-				  F_OFD_GETLK, F_GETPIPE_SZ,    F_GET_SEALS, F_SETLEASE, F_NOTIFY, 999};
+static const unsigned fcntls[] = {F_DUPFD,     F_DUPFD_CLOEXEC, F_GETFD,      F_SETFD,     F_GETFL, F_SETFL,
+				  F_OFD_SETLK, F_OFD_GETLK,     F_GETPIPE_SZ, F_GET_SEALS, 999};
 static const unsigned ioctls[] = {FIONREAD, TIOCGWINSZ, FIOCLEX, FIONCLEX, 0x12345678};
 
 static void set_data(struct kf_seq *s, struct kf_arg *a, const void *p, size_t n)
@@ -649,6 +649,8 @@ static bool harmless(struct kf_op *o)
 		case F_SETOWN:
 		case F_SETSIG:
 		case F_SETPIPE_SZ:
+		case F_SETLEASE: /* whose end is a signal */
+		case F_NOTIFY:
 			return false;
 		default:
 			return true;

@@ -243,7 +243,8 @@ static void wait_done(uint32_t k)
 	for (int tries = 0; __atomic_load_n(&sh->done, __ATOMIC_SEQ_CST) != k; tries++) {
 		futex_wait(&sh->done, k - 1, &limit);
 		if (waitpid(server, NULL, WNOHANG) == server || tries > 20) {
-			fprintf(stderr, "the host's side stopped at call %u of %u after %d s, in\n", sh->at, sh->seq.n, tries);
+			fprintf(stderr, "the host's side stopped at call %u of %u after %d s, in\n", sh->at, sh->seq.n,
+				tries);
 			if (sh->at && sh->at <= sh->seq.n)
 				kf_print_op(&sh->seq.op[sh->at - 1], stderr);
 			kill(server, SIGKILL);

@@ -140,7 +140,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	}
 	r = reg ? fill(inode, id, limit) : 0;
 	if (!r) {
-		struct timespec ts[2] = {{atime / 1000000000, atime % 1000000000}, {mtime / 1000000000, mtime % 1000000000}};
+		struct timespec ts[2] = {ovl_timespec(atime), ovl_timespec(mtime)};
 		r = filestore_utimens(fs, id, ts);
 	}
 	if (r) {

@@ -154,7 +154,7 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	return 0;
 }
 
-static struct timespec to_ts(int64_t t)
+struct timespec ovl_timespec(int64_t t)
 {
 	int64_t s = t / 1000000000, n = t % 1000000000;
 
@@ -170,6 +170,7 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	struct ovl_inode *o = OVL(inode);
 	unsigned times = sa->valid & (SA_ATIME | SA_MTIME | SA_ATIME_NOW | SA_MTIME_NOW);
 	int64_t now = vfs_now();
+	struct kstat was = {.size = -1};
 	int r = ovl_keep_room(inode->sb);
 
 	if (r)
@@ -177,7 +178,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		if (!S_ISREG(inode->mode))
 			return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
-		r = ovl_copy_up(ctx, d, inode, sa->size);
+		r = ovl_getattr(ctx, inode, &was);
+		if (!r)
+			r = ovl_copy_up(ctx, d, inode, sa->size);
 		if (!r)
 			r = filestore_truncate(ovl_store(o), o->id, sa->size);
 		ovl_quota_dirty(o);
@@ -190,9 +193,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (back) {
 		struct timespec ts[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
 		if (times & (SA_ATIME | SA_ATIME_NOW))
-			ts[0] = to_ts(times & SA_ATIME_NOW ? now : sa->atime);
+			ts[0] = ovl_timespec(times & SA_ATIME_NOW ? now : sa->atime);
 		if (times & (SA_MTIME | SA_MTIME_NOW))
-			ts[1] = to_ts(times & SA_MTIME_NOW ? now : sa->mtime);
+			ts[1] = ovl_timespec(times & SA_MTIME_NOW ? now : sa->mtime);
 		r = filestore_utimens(ovl_store(o), o->id, ts);
 		if (r)
 			return r;
@@ -208,7 +211,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		inode->flags |= I_LIVE;
 		inode->size = sa->size;
-		inode->mtime = now;
+		/* truncate(2) to the size that it has already changes nothing. */
+		if (was.size != sa->size)
+			inode->mtime = now;
 	}
 	if (times & (SA_ATIME | SA_ATIME_NOW))
 		inode->atime = times & SA_ATIME_NOW ? now : sa->atime;
