@@ -28,7 +28,11 @@ static int64_t refuse_notify(struct call *c)
 
 	if (r < 0)
 		return r;
-	return f.o_path ? -EBADF : f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
+	if (f.o_path)
+		return -EBADF;
+	if (!(arg_u32(c, 2) & ~(uint32_t)DN_MULTISHOT))
+		return 0; /* none any more: there was none */
+	return f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
 }
 
 int64_t sys_fcntl(struct call *c)

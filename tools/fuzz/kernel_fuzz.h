@@ -101,6 +101,8 @@ void kf_print_op(const struct kf_op *o, FILE *f);
 void kf_print(const struct kf_seq *s, FILE *f);
 /* 0, or the number of a line that is none. */
 int kf_parse(struct kf_seq *s, FILE *f);
+/* Text if it is one from its first to its last line, else bytes. */
+void kf_decode_any(struct kf_seq *s, const uint8_t *data, size_t size);
 
 /* --- memory of a call, in either process */
 void kf_map_arena(void);

@@ -734,7 +734,8 @@ void kf_decode(struct kf_seq *s, const uint8_t *data, size_t size)
 		b = fuzz_u8(&in);
 		o->nr = r->nr;
 		o->call = r->d;
-		o->task = (uint8_t)((b & 0x1f) % s->tasks);
+		/* Mostly the one before: a change of tasks costs the host's side a switch. */
+		o->task = (uint8_t)((b & 7) < 5 && s->n ? s->op[s->n - 1].task : (b >> 3 & 3) % s->tasks);
 		for (i = 0; i < r->d->nargs; i++)
 			if (r->what[i] != R_KIND)
 				gen_refined(s, o, i, r->what[i], &in);

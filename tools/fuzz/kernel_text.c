@@ -175,6 +175,19 @@ static bool parse_op(struct kf_seq *s, const char *p)
 	return true;
 }
 
+void kf_decode_any(struct kf_seq *s, const uint8_t *data, size_t size)
+{
+	FILE *f = size > 3 && (!memcmp(data, "fs ", 3) || !memcmp(data, "# ", 2))
+		      ? fmemopen((void *)(uintptr_t)data, size, "r")
+		      : NULL;
+	int bad = f ? kf_parse(s, f) : 1;
+
+	if (f)
+		fclose(f);
+	if (bad)
+		kf_decode(s, data, size);
+}
+
 int kf_parse(struct kf_seq *s, FILE *f)
 {
 	AUTO_FREE char *line = NULL;

@@ -179,6 +179,7 @@ static struct proc seen[MAX_PIDS]; /* all that were below the sandbox at some ti
 static unsigned n_seen;
 static pid_t guards[2]; /* gofer and supervisor */
 static uint64_t guard_start[2];
+static char guard_name[2][32];
 static long first_kb;
 
 static bool read_proc(pid_t pid, struct proc *p)
@@ -199,8 +200,7 @@ static bool read_proc(pid_t pid, struct proc *p)
 	if (!end || sscanf(end + 1, " %*c %d", &p->parent) != 1)
 		return false;
 	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(end - strchr(buf, '(') - 1), strchr(buf, '(') + 1);
-	end++;
-	for (int i = 0; end && i < 20; i++)
+	for (int i = 0; end && i < 20; i++) /* the 22nd field */
 		end = strchr(end + 1, ' ');
 	p->start = end ? strtoull(end, NULL, 10) : 0;
 	return true;
@@ -297,6 +297,7 @@ static void find_guards(pid_t cli)
 		if (!alive(seen[i].pid, seen[i].start) || seen[i].parent != cli)
 			continue;
 		guards[k] = seen[i].pid;
+		memcpy(guard_name[k], seen[i].comm, sizeof(guard_name[k]));
 		guard_start[k++] = seen[i].start;
 	}
 	first_kb = 0;
@@ -514,7 +515,8 @@ static int watch(pid_t pid, double until)
 						return status;
 					nanosleep(&tick, NULL);
 				}
-				finding("process %d of the sandbox has ended, and the command goes on", guards[k]);
+				finding("%s (process %d) has ended %.1f s before the time, and the command goes on",
+					guard_name[k], guards[k], until - now());
 			}
 		}
 		if (now() - moved > hang_seconds || now() > until + hang_seconds) {
