@@ -154,6 +154,11 @@ int main(int argc, char **argv)
 	}
 	if (geteuid())
 		errx(77, "needs root for its scratch root on the host's side");
+	/* The working directory is about to change. */
+	for (int i = optind; i < argc; i++) {
+		char *full = realpath(argv[i], NULL);
+		argv[i] = full ? full : argv[i];
+	}
 	kf_start();
 	if (random_)
 		return run_random(seed, seconds, calls, go_on);
