@@ -296,9 +296,15 @@ int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
 		uint64_t ino;
 		uint8_t type;
 		struct wire_str name;
+		unsigned parts;
 		int more;
-		while ((more = wire_get_dirent(&i, &ino, &type, &name)) > 0)
+		while ((more = wire_get_dirent(&i, &ino, &type, &name)) > 0) {
+			if (wire_check_path(name.s, name.len, &parts) || parts != 1) {
+				more = -1;
+				break;
+			}
 			go = go && fn(arg, name.s, name.len, ino, type);
+		}
 		if (more < 0)
 			err = dead(g);
 		/* The rest is read also after fn has enough: it's on its way. */

@@ -46,7 +46,8 @@ int gofer_walk(struct gofer *g, uint32_t export, const char *path, unsigned skip
 /* Regular files only (else -ENXIO for FIFOs, sockets and devices, -EISDIR, -ELOOP for symlinks). flags: access mode, O_TRUNC,
  * O_APPEND, O_NONBLOCK, O_DIRECT, O_SYNC, O_DSYNC, O_NOATIME. */
 int gofer_open(struct gofer *g, uint32_t export, const char *path, int flags, int *fd, struct gattr *attr) MUST_CHECK;
-/* fn returns false to stop; it runs while a connection is held: it must not call the gofer. d_type and ino as getdents64 gives them. */
+/* fn returns false to stop; it runs while a connection is held: it must not call the gofer. d_type and ino as getdents64 gives them; name is
+ * one component, without "." and "..". */
 int gofer_readdir(struct gofer *g, uint32_t export, const char *path,
 		  bool (*fn)(void *arg, const char *name, size_t len, uint64_t ino, unsigned char type),
 		  void *arg) MUST_CHECK;

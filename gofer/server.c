@@ -31,12 +31,7 @@ int gofer_send_reply(struct conn *c, uint32_t op, int status, struct wire_out *o
 	return wire_send(c->sock, o->p, o->len, status ? -1 : c->reply_fd);
 }
 
-static void drop_fd(int *fd)
-{
-	close_fd_(fd);
-	*fd = -1;
-}
-
+/* A request in c->in. False ends the connection. */
 static bool answer(struct conn *c, size_t len)
 {
 	struct wire_in i = {c->in, c->in + len, false};
@@ -69,10 +64,16 @@ static bool answer(struct conn *c, size_t len)
 	return gofer_send_reply(c, op, status, &o) == 0;
 }
 
-bool gofer_serve_one(struct conn *c, size_t len)
+static void drop_fd(int *fd)
 {
-	bool go = answer(c, len);
+	close_fd_(fd);
+	*fd = -1;
+}
 
+bool gofer_serve_one(struct conn *c)
+{
+	ssize_t len = wire_recv(c->sock, c->in, sizeof c->in, &c->request_fd);
+	bool go = len > 0 && answer(c, (size_t)len);
 	drop_fd(&c->request_fd);
 	drop_fd(&c->reply_fd);
 	return go;
@@ -83,11 +84,8 @@ static void *serve(void *arg)
 	struct conn *c = arg;
 	pthread_barrier_wait(&gate); /* this thread has started */
 	pthread_barrier_wait(&gate); /* the filter is in force */
-	for (bool go = true; go;) {
-		ssize_t len = wire_recv(c->sock, c->in, sizeof c->in, &c->request_fd);
-		go = len > 0 && gofer_serve_one(c, (size_t)len);
-	}
-	drop_fd(&c->request_fd);
+	while (gofer_serve_one(c))
+		;
 	/* Others may hold duplicates of the socket: the peer must see the end all the same. */
 	shutdown(c->sock, SHUT_RDWR);
 	drop_fd(&c->sock);

@@ -24,6 +24,10 @@ struct conn {
 	uint8_t in[WIRE_MAX], out[WIRE_MAX], scratch[WIRE_MAX];
 };
 
+/* Waits for a request and answers it; false: the connection has ended, or must. Any thread's, and the fuzz harness's without confinement: then
+ * the working directory must be /proc/self/fd. request_fd and reply_fd are -1 before and after. */
+bool gofer_serve_one(struct conn *c);
+
 /* An operation's value that isn't an errno: the request breaks the protocol, the connection ends without a reply. */
 #define OP_MALFORMED 1
 
@@ -32,8 +36,6 @@ struct conn {
 	int gofer_op_##name(struct conn *c, const struct name##_req *q, struct name##_rep *r) MUST_CHECK;
 #include "gofer/wire.def"
 #undef MSG
-/* Answers the request of len bytes in c->in, with request_fd, which is closed. False: the connection is to end. */
-bool gofer_serve_one(struct conn *c, size_t len) MUST_CHECK;
 /* READDIR sends packets itself before its last one. */
 int gofer_send_reply(struct conn *c, uint32_t op, int status, struct wire_out *o) MUST_CHECK;
 void gofer_start_reply(struct conn *c, uint32_t op, int status, struct wire_out *o);

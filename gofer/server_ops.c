@@ -9,6 +9,8 @@
  */
 #include "gofer/server.h"
 
+#include "base/ns.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -118,11 +120,7 @@ static int at_parent(const struct conn *c, uint32_t export, const struct wire_st
 
 static int64_t ns(const struct statx_timestamp *t)
 {
-	/* Saturates: a file system may hold any 64-bit second. */
-	int64_t v;
-	if (__builtin_mul_overflow(t->tv_sec, INT64_C(1000000000), &v) || __builtin_add_overflow(v, (int64_t)t->tv_nsec, &v))
-		return t->tv_sec < 0 ? INT64_MIN : INT64_MAX;
-	return v;
+	return ns_join(t->tv_sec, t->tv_nsec);
 }
 
 /* name "": of fd itself. */
@@ -545,12 +543,7 @@ static struct timespec to_timespec(uint32_t valid, uint32_t set, uint32_t now, i
 		return (struct timespec){.tv_nsec = UTIME_NOW};
 	if (!(valid & set))
 		return (struct timespec){.tv_nsec = UTIME_OMIT};
-	int64_t sec = v / 1000000000, nsec = v % 1000000000;
-	if (nsec < 0) {
-		sec--;
-		nsec += 1000000000;
-	}
-	return (struct timespec){.tv_sec = sec, .tv_nsec = nsec};
+	return ns_split(v);
 }
 
 /* By truncate(2), which leaves the times alone if the size is that already. */

@@ -31,7 +31,7 @@ void jbuf_free(struct jbuf *b)
 
 static void put(struct jbuf *b, const void *v, size_t n)
 {
-	if (b->fail)
+	if (b->fail || !n)
 		return;
 	if (b->cap - b->len < n) {
 		size_t cap = b->cap ? b->cap : 4096;
@@ -304,7 +304,8 @@ static int read_inode(struct in *in, const struct journal_ops *ops, void *arg)
 		i.xattrs = in->p;
 		in->p += i.xattrs_len;
 	}
-	if (in->fail || !i.id || (i.back && !S_ISREG(i.mode) && !S_ISFIFO(i.mode)))
+	if (in->fail || !i.id || i.id > JOURNAL_ID_MAX || i.back > JOURNAL_ID_MAX ||
+	    (i.back && !S_ISREG(i.mode) && !S_ISFIFO(i.mode)))
 		return -EBADMSG;
 	return ops->inode ? ops->inode(arg, &i) : 0;
 }
@@ -323,8 +324,8 @@ static int read_entry(struct in *in, const struct journal_ops *ops, void *arg)
 		get_stamp(in, &e.stamp);
 	if (flags & JE_WAS)
 		get(in, &e.was, sizeof(e.was));
-	if (in->fail || !good_name(e.name, e.len) || !e.parent || (e.child && (flags & JE_WHITEOUT)) ||
-	    e.child == JOURNAL_ROOT)
+	if (in->fail || !good_name(e.name, e.len) || !e.parent || e.parent > JOURNAL_ID_MAX || e.child > JOURNAL_ID_MAX ||
+	    (e.child && (flags & JE_WHITEOUT)) || e.child == JOURNAL_ROOT)
 		return -EBADMSG;
 	return ops->entry ? ops->entry(arg, &e) : 0;
 }
@@ -378,7 +379,7 @@ static int fill(struct window *w, off_t at, size_t n)
 		return 0;
 	if (at >= w->at && at + (off_t)n <= w->at + (off_t)w->len)
 		return 1;
-	size_t want = MAX(n, (size_t)1 << 20);
+	size_t want = MAX(n, (size_t)MIN(w->limit - at, 1 << 20));
 	if (w->cap < want) {
 		uint8_t *p = realloc(w->p, want);
 		if (!p)

@@ -15,6 +15,8 @@
 #include <sys/types.h>
 
 #define JOURNAL_ROOT 1U /* id of the root directory */
+#define JOURNAL_ID_MAX \
+	(UINT64_C(1) << 62) /* of ids and backing files: whoever counts on from the last can't come round to 0 */
 
 /* A host object as the sandbox first saw it: what a commit compares with. ids as shown inside; times in ns. */
 struct jstamp {

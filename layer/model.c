@@ -222,14 +222,14 @@ static int on_inode(void *arg, const struct jinode *j)
 	}
 	if (j->link && !(i->link = strdup(j->link)))
 		return -ENOMEM;
-	if (j->xattrs_len) {
-		i->xattrs = malloc(j->xattrs_len);
+	if (j->flags & JI_XATTR) {
+		i->xattrs = malloc((size_t)j->xattrs_len + 1);
 		if (!i->xattrs)
 			return -ENOMEM;
 		memcpy(i->xattrs, j->xattrs, j->xattrs_len);
 		i->xattrs_len = j->xattrs_len;
 	}
-	m->max_ino = MAX(m->max_ino, j->low ? 0 : j->ino);
+	m->max_ino = MAX(m->max_ino, j->low || j->ino > JOURNAL_ID_MAX ? 0 : j->ino);
 	m->max_back = MAX(m->max_back, j->back);
 	return 0;
 }

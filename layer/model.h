@@ -33,7 +33,7 @@ struct layer_inode {
 	char *low; /* JI_LOW; the stamp likewise */
 	struct jstamp *stamp;
 	char *link;
-	uint8_t *xattrs;
+	uint8_t *xattrs; /* not NULL with JI_XATTR, also if there are none */
 	uint32_t xattrs_len;
 	bool gone, seen;
 	struct layer_inode *hnext;

@@ -4,13 +4,10 @@
  */
 #include "tools/cmd.h"
 
+#include "base/ns.h"
+
 #include <linux/limits.h>
 #include <string.h>
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
 
 struct walk {
 	const struct layer *l;
@@ -51,7 +48,7 @@ bool content_differs(const struct layer *l, const struct layer_inode *i)
 		return false;
 	/* Opened for writing and never written. */
 	return layer_stat_back(l->storefd, i->back, &st) || !i->stamp || st.st_size != i->stamp->size ||
-	       ns(&st.st_mtim) != i->stamp->mtime;
+	       ns_of(&st.st_mtim) != i->stamp->mtime;
 }
 
 static int by_text(const void *a, const void *b)

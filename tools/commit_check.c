@@ -7,16 +7,12 @@
 #include "tools/commit.h"
 
 #include "base/log.h"
+#include "base/ns.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
 
 static void conflict(struct commit *c, const char *path, const char *what)
 {
@@ -27,8 +23,8 @@ static void conflict(struct commit *c, const char *path, const char *what)
 static bool unchanged(const struct stat *st, const struct jstamp *s)
 {
 	return st->st_ino == s->ino && (st->st_mode & S_IFMT) == (s->mode & S_IFMT) &&
-	       (S_ISDIR(st->st_mode) || st->st_size == s->size) && ns(&st->st_mtim) == s->mtime &&
-	       ns(&st->st_ctim) == s->ctime;
+	       (S_ISDIR(st->st_mode) || st->st_size == s->size) && ns_of(&st->st_mtim) == s->mtime &&
+	       ns_of(&st->st_ctim) == s->ctime;
 }
 
 static bool applied(const struct commit *c, const struct stat *st, const struct layer_inode *i, bool own)
@@ -42,10 +38,10 @@ static bool applied(const struct commit *c, const struct stat *st, const struct 
 		return true;
 	if (i->back && S_ISREG(i->mode) && !layer_stat_back(c->l->storefd, i->back, &b)) {
 		size = b.st_size;
-		mtime = MAX(mtime, ns(&b.st_mtim));
+		mtime = MAX(mtime, ns_of(&b.st_mtim));
 	}
 	return st->st_mode == i->mode && st->st_uid == host_uid(c->l, i->uid) &&
-	       (!S_ISREG(i->mode) || st->st_size == size) && ns(&st->st_mtim) == mtime;
+	       (!S_ISREG(i->mode) || st->st_size == size) && ns_of(&st->st_mtim) == mtime;
 }
 
 /* Anything below changed after the sandbox removed it? */
@@ -64,7 +60,7 @@ static bool newer_below(int dirfd, const char *name, int64_t seen)
 	while (!found && (e = readdir(d))) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW))
 			continue;
-		found = ns(&st.st_ctim) > seen || (S_ISDIR(st.st_mode) && newer_below(fd, e->d_name, seen));
+		found = ns_of(&st.st_ctim) > seen || (S_ISDIR(st.st_mode) && newer_below(fd, e->d_name, seen));
 	}
 	closedir(d);
 	return found;

@@ -7,6 +7,7 @@
 #include "tools/commit.h"
 
 #include "base/log.h"
+#include "base/ns.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,22 +18,6 @@
 #include <sys/xattr.h>
 
 #define SMALL 16384 /* bytes: such a file without holes is copied by one read and write */
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-static struct timespec to_ts(int64_t t)
-{
-	int64_t s = t / 1000000000, n = t % 1000000000;
-
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	return (struct timespec){s, n};
-}
 
 int commit_remove(int dirfd, const char *name)
 {
@@ -168,10 +153,10 @@ int commit_attrs(struct commit *c, int dirfd, const char *name, const struct lay
 		r = soft(c, errno, "mode", name);
 	int64_t atime = i->atime, mtime = i->mtime;
 	if (i->back && !layer_stat_back(c->l->storefd, i->back, &b) && S_ISREG(b.st_mode)) {
-		atime = MAX(atime, ns(&b.st_atim));
-		mtime = MAX(mtime, ns(&b.st_mtim));
+		atime = MAX(atime, ns_of(&b.st_atim));
+		mtime = MAX(mtime, ns_of(&b.st_mtim));
 	}
-	struct timespec ts[2] = {to_ts(atime), to_ts(mtime)};
+	struct timespec ts[2] = {ns_split(atime), ns_split(mtime)};
 	if (!r && utimensat(dirfd, name, ts, AT_SYMLINK_NOFOLLOW))
 		r = soft(c, errno, "times", name);
 	return r;

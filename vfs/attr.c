@@ -4,6 +4,8 @@
  */
 #include "vfs/core.h"
 
+#include "base/ns.h"
+
 #include <linux/capability.h>
 #include <linux/xattr.h>
 #include <string.h>
@@ -138,9 +140,8 @@ static int time_of(const struct timespec *ts, bool atime, struct setattr *sa)
 	if (ts->tv_nsec < 0 || ts->tv_nsec > 999999999)
 		return -EINVAL;
 	sa->valid |= atime ? SA_ATIME : SA_MTIME;
-	/* Nanoseconds in 64 bits reach from 1678 to 2262: clamp, as timestamp_truncate() does to its file system's range. */
-	int64_t s = MIN(MAX((int64_t)ts->tv_sec, INT64_C(-9223372036)), INT64_C(9223372035));
-	*(atime ? &sa->atime : &sa->mtime) = s * INT64_C(1000000000) + ts->tv_nsec;
+	/* Clamped, as timestamp_truncate() does to its file system's range. */
+	*(atime ? &sa->atime : &sa->mtime) = ns_of(ts);
 	return 0;
 }
 

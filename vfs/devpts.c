@@ -8,6 +8,8 @@
  */
 #include "vfs/pseudofs.h"
 
+#include "base/ns.h"
+
 #include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -84,9 +86,9 @@ static void pts_fill(struct pinode *p)
 	if (pts_host_stat(p, &st) == 0) {
 		p->inode.ino = st.st_ino;
 		p->inode.rdev = st.st_rdev;
-		p->inode.atime = st.st_atim.tv_sec * INT64_C(1000000000) + st.st_atim.tv_nsec;
-		p->inode.mtime = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
-		p->inode.ctime = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
+		p->inode.atime = ns_of(&st.st_atim);
+		p->inode.mtime = ns_of(&st.st_mtim);
+		p->inode.ctime = ns_of(&st.st_ctim);
 		p->inode.btime = p->inode.ctime;
 	}
 	if (p->num >= 0) {
@@ -102,7 +104,7 @@ static int pts_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 	struct pinode now = *p;
 
 	pts_fill(&now);
-	pseudo_stat(&now.inode, st);
+	inode_attrs(&now.inode, st);
 	return 0;
 }
 

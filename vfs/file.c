@@ -6,6 +6,8 @@
  */
 #include "vfs/core.h"
 
+#include "base/ns.h"
+
 #include <string.h>
 #include <sys/file.h>
 #include <sys/sysmacros.h>
@@ -67,9 +69,9 @@ void vfile_put(struct vfile *f)
 	f->kind = VF_FOREIGN;
 }
 
-static int64_t ns_of(const struct statx_timestamp *t)
+static int64_t statx_ns(const struct statx_timestamp *t)
 {
-	return t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+	return ns_join(t->tv_sec, t->tv_nsec);
 }
 
 int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kstat *out)
@@ -100,10 +102,10 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 			      .gid = sx.stx_gid == cfg->tracee_kgid || S_ISSOCK(sx.stx_mode) ? ctx->cred->gid : sx.stx_gid,
 			      .size = (int64_t)sx.stx_size,
 			      .blocks = (int64_t)sx.stx_blocks,
-			      .atime = ns_of(&sx.stx_atime),
-			      .mtime = ns_of(&sx.stx_mtime),
-			      .ctime = ns_of(&sx.stx_ctime),
-			      .btime = ns_of(&sx.stx_btime)};
+			      .atime = statx_ns(&sx.stx_atime),
+			      .mtime = statx_ns(&sx.stx_mtime),
+			      .ctime = statx_ns(&sx.stx_ctime),
+			      .btime = statx_ns(&sx.stx_btime)};
 	devpts_fix_stat(dev, out);
 	return 0;
 }

@@ -12,6 +12,8 @@
  */
 #include "vfs/fs.h"
 
+#include "base/ns.h"
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
@@ -218,11 +220,6 @@ int filestore_open(struct filestore *fs, uint64_t id, int flags)
 	}
 }
 
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
 int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st)
 {
 	struct stat s;
@@ -231,9 +228,9 @@ int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st)
 		return -errno;
 	st->size = s.st_size;
 	st->blocks = s.st_blocks;
-	st->atime = ns(&s.st_atim);
-	st->mtime = ns(&s.st_mtim);
-	st->ctime = ns(&s.st_ctim);
+	st->atime = ns_of(&s.st_atim);
+	st->mtime = ns_of(&s.st_mtim);
+	st->ctime = ns_of(&s.st_ctim);
 	return 0;
 }
 

@@ -151,7 +151,7 @@ struct inode_ops {
 	int (*follow)(struct vfs_ctx *ctx, struct inode *inode, struct path *out);
 	/* [U] What such a link without a path stands for: a descriptor, duplicated into ours, or -errno. */
 	int (*dup)(struct vfs_ctx *ctx, struct inode *inode);
-	/* [U] For I_LIVE: the present values. */
+	/* [U] For I_LIVE: the present values, by inode_attrs() and what the file system knows better; the mount is filled in already. */
 	int (*getattr)(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
 	/*
 	 * [U] A fresh host descriptor for this open (not for directories: the core makes tokens; not for O_PATH).
@@ -189,6 +189,8 @@ struct inode_ops {
 /* vfs/dcache.c. The cache's references: a dentry holds its parent and its inode. */
 void dget(struct dentry *d);
 void dput(struct dentry *d); /* not under the lock */
+/* [R] The inode's attributes as they stand in it; those of the mount are left alone. */
+void inode_attrs(const struct inode *i, struct kstat *st);
 void iget(struct inode *i);
 void iput(struct inode *i);        /* not under the lock */
 void iput_locked(struct inode *i); /* [W] */

@@ -379,22 +379,7 @@ static int goferfs_getattr(struct vfs_ctx *ctx, struct inode *inode, struct ksta
 	if (err == -EIO)
 		return err;
 	vfs_rdlock();
-	*st = (struct kstat){
-	    .dev = inode->dev,
-	    .rdev = inode->rdev,
-	    .ino = inode->ino,
-	    .mode = inode->mode,
-	    .nlink = inode->nlink,
-	    .blksize = inode->blksize,
-	    .uid = inode->uid,
-	    .gid = inode->gid,
-	    .size = inode->size,
-	    .blocks = inode->blocks,
-	    .atime = inode->atime,
-	    .mtime = inode->mtime,
-	    .ctime = inode->ctime,
-	    .btime = inode->btime,
-	};
+	inode_attrs(inode, st);
 	vfs_rdunlock();
 	return 0;
 }

@@ -114,7 +114,7 @@ static int ns_follow(struct vfs_ctx *ctx, struct pinode *p, struct path *out)
 /* Of what the link leads to: programs compare two processes' namespaces by device and inode number. */
 static int ns_getattr(struct vfs_ctx *ctx, struct pinode *p, struct kstat *st)
 {
-	pseudo_stat(&p->inode, st);
+	inode_attrs(&p->inode, st);
 	st->ino = namespaces[ns_index(p)].ino;
 	st->mode = S_IFREG | 0444;
 	st->uid = 0;

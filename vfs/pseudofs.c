@@ -232,32 +232,13 @@ static int pseudo_follow(struct vfs_ctx *ctx, struct inode *inode, struct path *
 	return p->node->ops->follow ? p->node->ops->follow(ctx, p, out) : -ENOSYS;
 }
 
-/* All but the mount, which the core has filled in. */
-void pseudo_stat(const struct inode *i, struct kstat *st)
-{
-	st->dev = i->dev;
-	st->rdev = i->rdev;
-	st->ino = i->ino;
-	st->mode = i->mode;
-	st->nlink = i->nlink;
-	st->blksize = i->blksize;
-	st->uid = i->uid;
-	st->gid = i->gid;
-	st->size = i->size;
-	st->blocks = i->blocks;
-	st->atime = i->atime;
-	st->mtime = i->mtime;
-	st->ctime = i->ctime;
-	st->btime = i->btime;
-}
-
 static int pseudo_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 {
 	struct pinode *p = pinode_of(inode);
 
 	if (p->node->ops->getattr)
 		return p->node->ops->getattr(ctx, p, st);
-	pseudo_stat(inode, st);
+	inode_attrs(inode, st);
 	return 0;
 }
 

@@ -80,9 +80,6 @@ struct pinode *pinode_new(const struct pinode *like, const struct pnode *node);
 void pinode_set_ino(struct pinode *p);
 uint64_t pseudo_ino(const struct pnode *node, pid_t pid, pid_t tid, int num);
 
-/* The inode's attributes, all but those of the mount. */
-void pseudo_stat(const struct inode *i, struct kstat *st);
-
 /* A fresh read-only descriptor of a sealed copy of the content. */
 int pseudo_donate(const void *data, size_t len, int *hostfd);
 /* Decimal number as proc spells it: no sign, no leading zero. -1: not one. */

@@ -8,20 +8,8 @@
 
 void fill_stat(const struct inode *i, const struct path *p, struct kstat *st)
 {
-	*st = (struct kstat){.dev = i->dev,
-			     .rdev = i->rdev,
-			     .ino = i->ino,
-			     .mode = i->mode,
-			     .nlink = i->nlink,
-			     .blksize = i->blksize,
-			     .uid = i->uid,
-			     .gid = i->gid,
-			     .size = i->size,
-			     .blocks = i->blocks,
-			     .atime = i->atime,
-			     .mtime = i->mtime,
-			     .ctime = i->ctime,
-			     .btime = i->btime};
+	*st = (struct kstat){0};
+	inode_attrs(i, st);
 	if (p && p->dentry) {
 		st->mnt_id = (uint64_t)p->mnt->id;
 		st->mnt_root = p->dentry == p->mnt->root;

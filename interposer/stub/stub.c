@@ -9,6 +9,7 @@
  * The supervisor has validated the ELF headers, but the file may have been changed since (or be changed now): what is read here only decides about the
  * mappings of this very process, so the worst outcome is that this program dies.
  */
+#include "interposer/stub/argv.h"
 #include "kernel/exec.h"
 
 #include <elf.h>
@@ -202,32 +203,13 @@ static void load(struct image *im, int fd, int is_program)
 	call6(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-/* A script: its interpreter's words in place of the first ones of argv. The pointers behind stay where they are, so the block grows downwards,
- * into the gap that _start left. The words get a page of their own. */
 static uintptr_t *replace_argv(uintptr_t *sp, const struct exec_plan *plan)
 {
-	unsigned long argc = sp[0], drop = plan->drop_argv < argc ? plan->drop_argv : argc, n = plan->n_prefix;
 	long page = call6(SYS_mmap, 0, EXEC_PLAN_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (failed(page) || n > EXEC_MAX_PREFIX)
+	if (failed(page) || plan->n_prefix > EXEC_MAX_PREFIX)
 		give_up();
 	copy((char *)page, (const char *)plan, plan->size);
-	uintptr_t *start = sp + drop - n;
-	if ((uintptr_t)start & 15) {
-		/* The ABI wants argc on 16 bytes: everything moves down by a word. */
-		uintptr_t *end = sp + 1 + argc + 1;
-		while (*end++)
-			;
-		while (end[0])
-			end += 2;
-		end += 2;
-		for (uintptr_t *p = sp + 1 + drop; p < end; p++)
-			p[-1] = p[0];
-		start--;
-	}
-	start[0] = argc - drop + n;
-	for (unsigned long i = 0; i < n; i++)
-		start[1 + i] = (uintptr_t)page + plan->prefix[i];
-	return start;
+	return argv_splice(sp, (const struct exec_plan *)page);
 }
 
 /* What _start needs in registers: the stack pointer and where to go. */

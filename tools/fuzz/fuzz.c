@@ -2,9 +2,12 @@
 /* fuzz.c - what fuzz targets share (fuzz.h). */
 #include "tools/fuzz/fuzz.h"
 
+#include "base/log.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,10 +58,10 @@ unsigned fuzz_below(struct fuzz_in *in, unsigned n)
 
 const uint8_t *fuzz_bytes(struct fuzz_in *in, size_t max, size_t *n)
 {
-	const uint8_t *p;
+	size_t want = fuzz_u16(in);
+	const uint8_t *p = in->p;
 
-	*n = MIN(MIN((size_t)fuzz_u16(in), max), in->left);
-	p = in->p;
+	*n = MIN(MIN(want, max), in->left);
 	in->p += *n;
 	in->left -= *n;
 	return p;
@@ -74,6 +77,65 @@ char *fuzz_string(struct fuzz_in *in, size_t max)
 	memcpy(s, p, n);
 	s[n] = '\0';
 	return s;
+}
+
+/* A sanitizer tells of every allocation; other builds lack the function. */
+#pragma weak __sanitizer_install_malloc_and_free_hooks
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void *, size_t),
+					      void (*on_free)(const volatile void *));
+
+static struct {
+	jmp_buf back;
+	bool on;
+	size_t n;
+	const volatile void *held[4096];
+} dying;
+
+static void on_malloc(const volatile void *p, UNUSED size_t n)
+{
+	if (dying.on && dying.n < ARRAY_SIZE(dying.held))
+		dying.held[dying.n++] = p;
+}
+
+static void on_free(const volatile void *p)
+{
+	if (!dying.on)
+		return;
+	for (size_t k = dying.n; k > 0; k--)
+		if (dying.held[k - 1] == p) {
+			dying.held[k - 1] = dying.held[--dying.n];
+			return;
+		}
+}
+
+static void on_die(void)
+{
+	if (dying.on)
+		longjmp(dying.back, 1);
+}
+
+bool fuzz_dies(void (*fn)(void *arg), void *arg)
+{
+	static bool ready;
+
+	if (!ready) {
+		log_set_die_hook(on_die);
+		log_set_fd(open("/dev/null", O_WRONLY | O_CLOEXEC));
+		if (__sanitizer_install_malloc_and_free_hooks)
+			FUZZ_CHECK(__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free));
+		ready = true;
+	}
+	dying.n = 0;
+	if (setjmp(dying.back)) {
+		dying.on = false;
+		while (dying.n)
+			free((void *)(uintptr_t)dying.held[--dying.n]);
+		return true;
+	}
+	dying.on = true;
+	fn(arg);
+	dying.on = false;
+	return false;
 }
 
 int fuzz_memfd(const void *p, size_t n)

@@ -37,6 +37,12 @@ const uint8_t *fuzz_bytes(struct fuzz_in *in, size_t max, size_t *n);
 /* The same as a string without inner NULs; malloc'ed. */
 char *fuzz_string(struct fuzz_in *in, size_t max);
 
+/*
+ * Runs fn(arg), which may die(): true if it did. Its message is dropped, and what it had allocated by then is freed; only in a build without
+ * sanitizers, which runs few inputs, that stays.
+ */
+bool fuzz_dies(void (*fn)(void *arg), void *arg);
+
 /* A descriptor of a memory file with these bytes, at offset 0. The caller's. */
 int fuzz_memfd(const void *p, size_t n);
 /* A file of a memory file system for a scratch directory: its path, made once a process, removed at the end. */

@@ -6,6 +6,7 @@
 #include "tools/tar/tar.h"
 
 #include "base/log.h"
+#include "base/ns.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -165,13 +166,9 @@ static int put_marker(struct export *x, const char *dir, const char *prefix, con
 
 static void set_times(struct archive_entry *ae, int64_t mtime)
 {
-	int64_t s = mtime / 1000000000, n = mtime % 1000000000;
+	struct timespec t = ns_split(mtime);
 
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	archive_entry_set_mtime(ae, s, (long)n);
+	archive_entry_set_mtime(ae, t.tv_sec, t.tv_nsec);
 }
 
 /* One object of the model at x->path. */
@@ -195,7 +192,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 		archive_entry_set_mode(ae, st.st_mode);
 		archive_entry_set_uid(ae, st.st_uid);
 		archive_entry_set_gid(ae, st.st_gid);
-		mtime = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec;
+		mtime = ns_of(&st.st_mtim);
 	}
 	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
 		archive_entry_set_rdev(ae, i->rdev);
@@ -230,7 +227,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 			r = -ESTALE;
 		} else {
 			if (i->back)
-				mtime = MAX(mtime, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec);
+				mtime = MAX(mtime, ns_of(&st.st_mtim));
 			set_times(ae, mtime);
 			archive_entry_set_size(ae, st.st_size);
 			r = put_data(x, in, ae, st.st_size);

@@ -5,6 +5,7 @@
 #include "tools/tar/tar.h"
 
 #include "base/log.h"
+#include "base/ns.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -17,17 +18,12 @@
 #include <time.h>
 
 struct import {
-	struct layer l;
-	struct model m;
+	const struct layer *l;
+	struct model *m;
 	int rootfd;
 	struct archive *a;
 	uint64_t next_ino;
 };
-
-static int64_t ns(const struct timespec *t)
-{
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
 
 static uid_t inside(const struct layer *l, uid_t uid)
 {
@@ -41,15 +37,15 @@ static int stamp_of(const struct import *x, int fd, struct jstamp *s)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &st))
 		return -errno;
 	*s = (struct jstamp){
-	    .dev = x->l.meta.root_dev,
+	    .dev = x->l->meta.root_dev,
 	    .ino = st.stx_ino,
 	    .size = (int64_t)st.stx_size,
-	    .mtime = st.stx_mtime.tv_sec * INT64_C(1000000000) + st.stx_mtime.tv_nsec,
-	    .ctime = st.stx_ctime.tv_sec * INT64_C(1000000000) + st.stx_ctime.tv_nsec,
-	    .btime = st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec,
+	    .mtime = ns_join(st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec),
+	    .ctime = ns_join(st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec),
+	    .btime = ns_join(st.stx_btime.tv_sec, st.stx_btime.tv_nsec),
 	    .seen = time(NULL) * INT64_C(1000000000),
 	    .mode = st.stx_mode,
-	    .uid = inside(&x->l, st.stx_uid),
+	    .uid = inside(x->l, st.stx_uid),
 	    .gid = st.stx_gid,
 	    .nlink = st.stx_nlink,
 	};
@@ -96,7 +92,7 @@ static int use_low(struct import *x, struct layer_inode *i, const char *path, co
 
 static struct layer_inode *new_inode(struct import *x, uint32_t mode)
 {
-	struct layer_inode *i = model_new(&x->m);
+	struct layer_inode *i = model_new(x->m);
 	struct timespec now;
 
 	if (!i)
@@ -105,13 +101,13 @@ static struct layer_inode *new_inode(struct import *x, uint32_t mode)
 	i->mode = mode;
 	i->nlink = S_ISDIR(mode) ? 2 : 1;
 	i->ino = ++x->next_ino;
-	i->atime = i->mtime = i->ctime = i->btime = ns(&now);
+	i->atime = i->mtime = i->ctime = i->btime = ns_of(&now);
 	return i;
 }
 
 static int child_dir(struct import *x, struct layer_inode *dir, const char *name, struct layer_inode **out)
 {
-	struct layer_entry *e = model_find(&x->m, dir, name, strlen(name));
+	struct layer_entry *e = model_find(x->m, dir, name, strlen(name));
 	AUTO_FREE char *path = NULL;
 	struct jstamp s;
 	int r;
@@ -139,7 +135,7 @@ static int child_dir(struct import *x, struct layer_inode *dir, const char *name
 			return r;
 	}
 	*out = i;
-	return model_set(&x->m, dir, name, strlen(name), i, has, has ? &s : NULL) ? 0 : -ENOMEM;
+	return model_set(x->m, dir, name, strlen(name), i, has, has ? &s : NULL) ? 0 : -ENOMEM;
 }
 
 /* Parent of a name in the archive; *name its last component, in buf. "." and empty components are skipped, ".." is refused. */
@@ -147,7 +143,7 @@ static int walk(struct import *x, const char *path, char *buf, struct layer_inod
 {
 	char *save = NULL, *next;
 
-	*dir = x->m.root;
+	*dir = x->m->root;
 	*name = NULL;
 	if (strlen(path) >= PATH_MAX)
 		return -ENAMETOOLONG;
@@ -182,9 +178,9 @@ static int take_data(struct import *x, struct layer_inode *i, int64_t size)
 	la_int64_t off;
 	int r;
 
-	i->back = ++x->m.max_back;
+	i->back = ++x->m->max_back;
 	snprintf(name, sizeof(name), "%" PRIu64, i->back);
-	AUTO_CLOSE int fd = openat(x->l.storefd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	AUTO_CLOSE int fd = openat(x->l->storefd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, size))
 		return -errno;
 	while ((r = archive_read_data_block(x->a, &p, &n, &off)) == ARCHIVE_OK) {
@@ -195,11 +191,8 @@ static int take_data(struct import *x, struct layer_inode *i, int64_t size)
 	}
 	if (r != ARCHIVE_EOF)
 		return -EBADMSG;
-	struct timespec ts[2] = {{i->mtime / 1000000000, i->mtime % 1000000000},
-				 {i->mtime / 1000000000, i->mtime % 1000000000}};
-	if (i->mtime < 0)
-		ts[0].tv_nsec = ts[1].tv_nsec = UTIME_OMIT;
-	if (futimens(fd, ts) || (x->l.meta.kuid && fchown(fd, x->l.meta.kuid, x->l.meta.kuid)))
+	struct timespec ts[2] = {ns_split(i->mtime), ns_split(i->mtime)};
+	if (futimens(fd, ts) || (x->l->meta.kuid && fchown(fd, x->l->meta.kuid, x->l->meta.kuid)))
 		return -errno;
 	return 0;
 }
@@ -240,13 +233,19 @@ static int take_xattrs(struct layer_inode *i, struct archive_entry *ae)
 	return 0;
 }
 
-/* Link counts of directories, from what is in them. */
+/* Of directories from what is in them, of others from the names that are left. */
 static void count_links(struct model *m)
 {
 	for (size_t k = 0; k < m->cap_inodes; k++) {
 		for (struct layer_inode *i = m->inodes[k]; i; i = i->hnext) {
 			struct layer_entry *e;
-			if (!S_ISDIR(i->mode) || (i->low && i->stamp->nlink < 2))
+			if (!S_ISDIR(i->mode)) {
+				i->nlink = 0;
+				TAILQ_FOREACH(e, &i->names, same)
+				i->nlink++;
+				continue;
+			}
+			if (i->low && i->stamp->nlink < 2)
 				continue;
 			i->nlink = i->low ? i->stamp->nlink : 2;
 			TAILQ_FOREACH(e, &i->children, sibling)
@@ -267,7 +266,7 @@ static void take_attrs(struct layer_inode *i, struct archive_entry *ae)
 	i->uid = (uint32_t)archive_entry_uid(ae);
 	i->gid = (uint32_t)archive_entry_gid(ae);
 	if (archive_entry_mtime_is_set(ae))
-		i->atime = i->mtime = archive_entry_mtime(ae) * INT64_C(1000000000) + archive_entry_mtime_nsec(ae);
+		i->atime = i->mtime = ns_join(archive_entry_mtime(ae), archive_entry_mtime_nsec(ae));
 }
 
 /* The lower's file at its own place, where the archive has the very same: it needn't hide. */
@@ -281,15 +280,13 @@ static int take_link(struct import *x, struct layer_inode *dir, const char *name
 
 	if (r || !tname)
 		return r ? r : -EBADMSG;
-	struct layer_entry *e = model_find(&x->m, tdir, tname, strlen(tname));
+	struct layer_entry *e = model_find(x->m, tdir, tname, strlen(tname));
 	if (!e || !e->child || S_ISDIR(e->child->mode))
 		return -ENOENT;
 	int has = host_has(x, dir, name, &s);
 	if (has < 0)
 		return has;
-	struct layer_inode *i = e->child;
-	i->nlink++;
-	return model_set(&x->m, dir, name, strlen(name), i, has, has ? &s : NULL) ? 0 : -ENOMEM;
+	return model_set(x->m, dir, name, strlen(name), e->child, has, has ? &s : NULL) ? 0 : -ENOMEM;
 }
 
 static int make_opaque(struct import *x, struct layer_inode *dir)
@@ -304,7 +301,7 @@ static int make_opaque(struct import *x, struct layer_inode *dir)
 		next = TAILQ_NEXT(e, sibling);
 		e->has = false;
 		if (!e->child)
-			model_drop(&x->m, e);
+			model_drop(x->m, e);
 	}
 	return 0;
 }
@@ -321,8 +318,8 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 	if (r)
 		return r;
 	if (!name) {
-		take_attrs(x->m.root, ae);
-		return S_ISDIR(x->m.root->mode) ? take_xattrs(x->m.root, ae) : -EBADMSG;
+		take_attrs(x->m->root, ae);
+		return S_ISDIR(x->m->root->mode) ? take_xattrs(x->m->root, ae) : -EBADMSG;
 	}
 	if (!strcmp(name, ".wh..wh..opq"))
 		return make_opaque(x, dir);
@@ -334,11 +331,11 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 	int has = host_has(x, dir, name, &s);
 	if (has < 0)
 		return has;
-	e = model_find(&x->m, dir, name, strlen(name));
+	e = model_find(x->m, dir, name, strlen(name));
 	if (whiteout) {
 		if (e)
-			model_drop(&x->m, e);
-		return !has || model_set(&x->m, dir, name, strlen(name), NULL, true, &s) ? 0 : -ENOMEM;
+			model_drop(x->m, e);
+		return !has || model_set(x->m, dir, name, strlen(name), NULL, true, &s) ? 0 : -ENOMEM;
 	}
 	link = archive_entry_hardlink(ae);
 	if (S_ISDIR(archive_entry_mode(ae)) && !link) {
@@ -349,7 +346,7 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 		return take_xattrs(i, ae);
 	}
 	if (e)
-		model_drop(&x->m, e);
+		model_drop(x->m, e);
 	if (link)
 		return take_link(x, dir, name, link);
 	i = new_inode(x, archive_entry_mode(ae));
@@ -370,10 +367,11 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 		i->rdev = archive_entry_rdev(ae);
 	} else if (S_ISFIFO(i->mode)) {
 		char back[24];
-		i->back = ++x->m.max_back;
+		i->back = ++x->m->max_back;
 		snprintf(back, sizeof(back), "%" PRIu64, i->back);
-		if (mkfifoat(x->l.storefd, back, 0600) ||
-		    (x->l.meta.kuid && fchownat(x->l.storefd, back, x->l.meta.kuid, x->l.meta.kuid, AT_SYMLINK_NOFOLLOW)))
+		if (mkfifoat(x->l->storefd, back, 0600) ||
+		    (x->l->meta.kuid &&
+		     fchownat(x->l->storefd, back, x->l->meta.kuid, x->l->meta.kuid, AT_SYMLINK_NOFOLLOW)))
 			r = -errno;
 	} else {
 		return -EBADMSG;
@@ -382,27 +380,24 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 		r = take_xattrs(i, ae);
 	if (r)
 		return r;
-	return model_set(&x->m, dir, name, strlen(name), i, has, has ? &s : NULL) ? 0 : -ENOMEM;
+	return model_set(x->m, dir, name, strlen(name), i, has, has ? &s : NULL) ? 0 : -ENOMEM;
 }
 
-static int take_all(struct import *x, const char *file)
+int import_model(const struct layer *l, struct model *m, int rootfd, struct archive *a)
 {
+	struct import x = {.l = l, .m = m, .rootfd = rootfd, .a = a, .next_ino = UINT64_C(1) << 32};
 	struct archive_entry *ae;
 	struct jstamp s;
-	int r, err = stamp_of(x, x->rootfd, &s);
+	int r, err = stamp_of(&x, rootfd, &s);
 
-	x->m.root = err ? NULL : model_new(&x->m);
+	m->root = err ? NULL : model_new(m);
 	if (!err)
-		err = x->m.root ? use_low(x, x->m.root, "", &s) : -ENOMEM;
+		err = m->root ? use_low(&x, m->root, "", &s) : -ENOMEM;
 	if (err)
 		return err;
-	x->m.root->flags |= JI_CLEAN;
-	archive_read_support_filter_all(x->a);
-	archive_read_support_format_tar(x->a);
-	if (archive_read_open_filename(x->a, file, 1 << 16) != ARCHIVE_OK)
-		die("import: %s: %s", file, archive_error_string(x->a));
-	while ((r = archive_read_next_header(x->a, &ae)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
-		err = take_entry(x, ae);
+	m->root->flags |= JI_CLEAN;
+	while ((r = archive_read_next_header(a, &ae)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
+		err = take_entry(&x, ae);
 		if (err) {
 			log_msg("import: %s: %s", archive_entry_pathname(ae) ? archive_entry_pathname(ae) : "?",
 				strerror(-err));
@@ -410,16 +405,34 @@ static int take_all(struct import *x, const char *file)
 		}
 	}
 	if (r != ARCHIVE_EOF) {
-		log_msg("import: %s: %s", file, archive_error_string(x->a));
+		log_msg("import: %s", archive_error_string(a));
 		return -EBADMSG;
 	}
+	count_links(m);
 	return 0;
+}
+
+struct archive *import_reader(void)
+{
+	struct archive *a = archive_read_new();
+
+	if (!a)
+		die("out of memory");
+	archive_read_support_format_tar(a);
+	archive_read_support_filter_gzip(a);
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_lzma(a);
+	archive_read_support_filter_lz4(a);
+	archive_read_support_filter_zstd(a);
+	return a;
 }
 
 int tar_import(int argc, char **argv)
 {
 	static const struct option options[] = {{"root", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0}};
-	struct import x = {.l = LAYER_INIT, .next_ino = UINT64_C(1) << 32};
+	struct layer l = LAYER_INIT;
+	struct model m = {0};
 	const char *root = "/";
 	int c;
 
@@ -431,23 +444,25 @@ int tar_import(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		die("usage: %s", "sandbox import [--root DIR] NAME FILE");
-	create_layer_or_die(&x.l, argv[optind], root, false, true);
-	x.rootfd = open_root(&x.l);
-	x.a = archive_read_new();
-	if (!x.a)
-		die("out of memory");
-	int r = take_all(&x, argv[optind + 1]);
+	create_layer_or_die(&l, argv[optind], root, false, true);
+	int rootfd = open_root(&l), r;
+	struct archive *a = import_reader();
+	if (archive_read_open_filename(a, argv[optind + 1], 1 << 16) == ARCHIVE_OK) {
+		r = import_model(&l, &m, rootfd, a);
+	} else {
+		log_msg("import: %s: %s", argv[optind + 1], archive_error_string(a));
+		r = -EBADMSG;
+	}
 	progress("import", 0, 0);
-	count_links(&x.m);
 	if (!r)
-		r = layer_store_model(&x.l, &x.m);
+		r = layer_store_model(&l, &m);
 	if (r) {
 		log_msg("import failed: %s", strerror(-r));
-		(void)!layer_discard(&x.l);
+		(void)!layer_discard(&l);
 	}
-	archive_read_free(x.a);
-	close(x.rootfd);
-	model_free(&x.m);
-	layer_close(&x.l);
+	archive_read_free(a);
+	close(rootfd);
+	model_free(&m);
+	layer_close(&l);
 	return r ? CMD_FAILED : 0;
 }

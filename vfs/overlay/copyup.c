@@ -7,6 +7,8 @@
  */
 #include "vfs/overlay/overlay.h"
 
+#include "base/ns.h"
+
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -140,7 +142,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	}
 	r = reg ? fill(inode, id, limit) : 0;
 	if (!r) {
-		struct timespec ts[2] = {ovl_timespec(atime), ovl_timespec(mtime)};
+		struct timespec ts[2] = {ns_split(atime), ns_split(mtime)};
 		r = filestore_utimens(fs, id, ts);
 	}
 	if (r) {

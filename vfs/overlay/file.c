@@ -5,6 +5,8 @@
  */
 #include "vfs/overlay/overlay.h"
 
+#include "base/ns.h"
+
 #define RDEV(maj, min) ((dev_t)makedev(maj, min))
 
 /* [U] Before a descriptor is handed out: from now on the inode must outlive its names. */
@@ -121,24 +123,7 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 
 	vfs_rdlock();
 	bool live = inode->flags & I_LIVE;
-	*st = (struct kstat){
-	    .dev = inode->dev,
-	    .rdev = inode->rdev,
-	    .ino = inode->ino,
-	    .mode = inode->mode,
-	    .nlink = inode->nlink,
-	    .blksize = inode->blksize,
-	    .uid = inode->uid,
-	    .gid = inode->gid,
-	    .size = inode->size,
-	    .blocks = inode->blocks,
-	    .atime = inode->atime,
-	    .mtime = inode->mtime,
-	    .ctime = inode->ctime,
-	    .btime = inode->btime,
-	    .mnt_id = st->mnt_id,
-	    .mnt_root = st->mnt_root,
-	};
+	inode_attrs(inode, st);
 	vfs_rdunlock();
 	if (!live)
 		return 0;
@@ -152,17 +137,6 @@ int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 	st->mtime = MAX(st->mtime, b.mtime);
 	st->ctime = MAX(st->ctime, b.mtime);
 	return 0;
-}
-
-struct timespec ovl_timespec(int64_t t)
-{
-	int64_t s = t / 1000000000, n = t % 1000000000;
-
-	if (n < 0) {
-		s--;
-		n += 1000000000;
-	}
-	return (struct timespec){s, n};
 }
 
 int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa)
@@ -193,9 +167,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (back) {
 		struct timespec ts[2] = {{0, UTIME_OMIT}, {0, UTIME_OMIT}};
 		if (times & (SA_ATIME | SA_ATIME_NOW))
-			ts[0] = ovl_timespec(times & SA_ATIME_NOW ? now : sa->atime);
+			ts[0] = ns_split(times & SA_ATIME_NOW ? now : sa->atime);
 		if (times & (SA_MTIME | SA_MTIME_NOW))
-			ts[1] = ovl_timespec(times & SA_MTIME_NOW ? now : sa->mtime);
+			ts[1] = ns_split(times & SA_MTIME_NOW ? now : sa->mtime);
 		r = filestore_utimens(ovl_store(o), o->id, ts);
 		if (r)
 			return r;

@@ -171,7 +171,6 @@ int ovl_copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int6
 /* file.c */
 int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int flags, int *hostfd);
 int ovl_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st);
-struct timespec ovl_timespec(int64_t ns);
 int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, const struct setattr *sa);
 /* fifo.c */
 int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *hostfd);

@@ -219,6 +219,29 @@ Test(journal, random_bytes)
 	}
 }
 
+/* Whoever makes the next one counts on from the last. */
+Test(journal, ids_do_not_come_round)
+{
+	const uint64_t ids[] = {JOURNAL_ID_MAX, JOURNAL_ID_MAX + 1, UINT64_MAX};
+
+	for (unsigned k = 0; k < 2 * ARRAY_SIZE(ids); k++) {
+		struct jbuf b = JBUF_INIT;
+		struct model m;
+		jbuf_head(&b);
+		put_dir(&b, JOURNAL_ROOT, "");
+		put_file(&b, k % 2 ? 2 : ids[k / 2], k % 2 ? ids[k / 2] : 2, 1);
+		jbuf_end(&b, 1);
+		int fd = file_of(b.p, b.len);
+		cr_assert_eq(model_load(&m, fd, -1), k / 2 ? -EBADMSG : 0);
+		if (k < 2) {
+			cr_assert(model_new(&m)->id > JOURNAL_ROOT);
+			model_free(&m);
+		}
+		close(fd);
+		jbuf_free(&b);
+	}
+}
+
 Test(journal, crc32c)
 {
 	cr_assert_eq(crc32c(0, "123456789", 9), 0xe3069283U); /* RFC 3720's check value */

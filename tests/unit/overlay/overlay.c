@@ -327,6 +327,19 @@ Test(overlay, times_and_modes)
 	dput(d);
 }
 
+/* Nanoseconds count forwards also there. */
+Test(overlay, copy_up_of_a_file_from_before_the_epoch)
+{
+	struct timespec ts[2] = {{-2, 5}, {-3, 7}};
+	low_file("f", "lower");
+	cr_assert_eq(utimensat(fake_root, "f", ts, 0), 0);
+	mount_it();
+	cr_expect_eq(stat_("f").mtime, -2999999993);
+	AUTO_CLOSE int fd = open_("f", O_RDWR);
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(stat_("f").mtime, -2999999993);
+}
+
 Test(overlay, hard_links_of_the_lower_stay_linked)
 {
 	low_file("one", "x");
