@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-/* init's execve with this pointer is a report: the wait status of the command is the second argument. */
-#define INIT_REPORT_MAGIC UINT64_C(0x5afe5742c0de0002)
+/* An execve with this pointer is a word to the supervisor (interposer/init.h): word, value and ticket are the other arguments. */
+#define INIT_MAGIC UINT64_C(0x5afe5742c0de0002)
 
 /* Directory descriptors that the supervisor may use in *at calls have these numbers, which its filter names. */
 #define FIXED_FD_FIRST 960 /* aligned, so that one masked comparison tells; below 1024, a common limit */

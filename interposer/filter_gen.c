@@ -314,6 +314,7 @@ static const int supervisor_calls[] = {
     SYS_prlimit64,
     SYS_pidfd_open,
     SYS_pidfd_getfd,
+    SYS_pidfd_send_signal,
     SYS_kcmp,
     SYS_getsid,
     SYS_getpgid,

@@ -71,6 +71,12 @@ struct supervisor_args {
 	uint64_t rlim_nofile[2]; /* as the caller had it */
 };
 _Noreturn void supervisor_main(const struct supervisor_args *args);
+/* Credentials of a command's first process, from malloc; NULL: no memory. */
+struct cred;
+struct cred *supervisor_cred(uid_t uid, gid_t gid, int ngroups, const gid_t *groups) MUST_CHECK;
+/* A draft's view of the files, for setting it up; refers to r and cred. */
+struct record;
+struct vfs_ctx supervisor_ctx(const struct record *r, struct vfs_cred *cred);
 
 /* place.c: mounts and namespaces; starts init. Dies with a message on failure. */
 void place_prepare(const struct supervisor_args *args, struct place *p);
@@ -102,6 +108,10 @@ struct notify_stats {
 	uint64_t calls, emulated, continued, installed;
 };
 void notify_get_stats(struct notify_stats *out);
+struct notify_pool_state {
+	int total, active, parked;
+};
+void notify_get_pool(struct notify_pool_state *out);
 
 /* remote.c */
 extern const struct host_ops live_ops;

@@ -74,6 +74,12 @@ void load_model_or_die(struct model *m, const struct layer *l)
 		die("can't read the journal of %s: %s", l->name, strerror(-r));
 }
 
+void print_visible(const char *s)
+{
+	for (; *s; s++)
+		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
+}
+
 static bool is_below(const char *path, const char *top)
 {
 	size_t n = strlen(top);

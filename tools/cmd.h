@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc, exec. One file each.
+ * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc; and on running ones: exec, ps. One file each.
  */
 #ifndef TOOLS_CMD_H
 #define TOOLS_CMD_H
@@ -26,6 +26,15 @@ int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+
+/* running.c: a running sandbox by its name, its process or one of those in it; or dies. Freed by registry_free(found, 1). */
+struct registered;
+struct registered *running_find(const char *who);
+/* Has process pid ancestor among its ancestors, or is it the same? By /proc. */
+bool running_below(pid_t pid, pid_t ancestor);
+/* Terminals obey control characters. */
+void print_visible(const char *s);
 
 /* run.c: the command as the options say, and what becomes of its changes. The status to exit with. */
 int run_sandbox(struct launch_options *opt);

@@ -32,13 +32,6 @@ static uint64_t store_bytes(int storefd)
 	return sum;
 }
 
-/* Terminals obey control characters. */
-static void print_text(const char *s)
-{
-	for (; *s; s++)
-		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
-}
-
 int cmd_ls(int argc, char **argv)
 {
 	char **names;
@@ -62,7 +55,7 @@ int cmd_ls(int argc, char **argv)
 				strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 			printf("%-16s %-8s %8" PRIu64 "  %-16s %-12s ", l.name, layer_busy(&l) ? "running" : "kept",
 			       store_bytes(l.storefd) / 1024, when, l.meta.root);
-			print_text(l.meta.command ? l.meta.command : "");
+			print_visible(l.meta.command ? l.meta.command : "");
 			putchar('\n');
 		}
 		free(names[i]);

@@ -41,6 +41,7 @@ static int run_on(struct layer *l, struct launch_options *opt)
 
 	note_command(l, opt->argv);
 	opt->keep = &keep;
+	opt->name = l->name[0] == '.' ? NULL : l->name;
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	int status = sandbox_run(opt);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
@@ -118,6 +119,10 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
 		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
 	}
+	log_event(LF_TOOLS, LL_INFO, "what becomes of the changes", LOG_INT("status", status),
+		  LOG_STR("action", a == KEPT_COMMIT ? "commit"
+				    : a == KEPT_KEEP ? "keep"
+						     : "discard"));
 	if (a == KEPT_COMMIT)
 		r = commit(l);
 	else if (a == KEPT_KEEP)

@@ -316,5 +316,8 @@ struct vfs_stats {
 	uint64_t copy_ups, copy_up_bytes, upper_bytes, upper_files;
 };
 void vfs_get_stats(struct vfs_stats *out);
+/* The present state for a developer: mounts, cache, tokens, stores; text, a few hundred lines at most. fn is called without a lock
+ * held, but for the mounts, where it must not call the vfs. */
+void vfs_dump(void (*fn)(void *arg, const char *line), void *arg);
 
 #endif

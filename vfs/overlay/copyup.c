@@ -5,6 +5,7 @@
  * Done without the lock; who comes meanwhile for the same file waits. The lower's registration stays, so that descriptors
  * opened before still resolve to the inode (their data stays the old, as in Linux's overlayfs). Holes stay holes.
  */
+#include "base/log.h"
 #include "vfs/overlay/overlay.h"
 
 #include "base/ns.h"
@@ -150,6 +151,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		ovl_quota_inode(OVL_SB(inode->sb), -1);
 		return r;
 	}
+	log_event(LF_VFS, LL_INFO, "copy-up", LOG_INT("ino", inode->ino), LOG_INT("bytes", limit), LOG_INT("file", id));
 	atomic_fetch_add(&ovl_copy_ups, 1);
 	atomic_fetch_add(&ovl_upper_files, 1);
 	vfs_wrlock();
