@@ -45,7 +45,9 @@ static struct live_shared *shared;
 static unsigned findings;
 static dev_t host_devs[MAX_DEVS];
 static unsigned n_devs;
-static struct stat log_stat;
+static int log_fd = -1; /* stderr of all inside, a pipe: a file could be filled */
+static char log_tail[1024];
+static size_t log_len;
 
 static double now(void)
 {
@@ -114,8 +116,6 @@ static int add_entry(const char *path, const struct stat *st, int type, struct F
 
 	if (contents && !strcmp(path, below_top("rw")))
 		return FTW_SKIP_SUBTREE;
-	if (contents && !strcmp(path, below_top("log")))
-		return FTW_CONTINUE;
 	if (!contents && ftw->level > 1)
 		return FTW_SKIP_SIBLINGS;
 	add(path, strlen(path));
@@ -308,10 +308,15 @@ static void find_guards(pid_t cli)
 /* --- Descriptors of tracees --- */
 static dev_t want_dev;
 static ino_t want_ino;
-static bool found_it;
+static bool found_it, unreadable;
 static int is_it(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	found_it |= st->st_dev == want_dev && st->st_ino == want_ino;
+	/* The program may have made a directory there unreadable for its owner. */
+	if (type == FTW_DNR || type == FTW_NS)
+		unreadable = true;
+	if (type == FTW_DNR || (type == FTW_D && (st->st_mode & 0700) != 0700))
+		chmod(path, 0700);
 	return 0;
 }
 static bool in_bind(const struct stat *st)
@@ -319,8 +324,12 @@ static bool in_bind(const struct stat *st)
 	want_dev = st->st_dev;
 	want_ino = st->st_ino;
 	found_it = st->st_nlink == 0; /* has no place any more */
-	if (!found_it)
+	unreadable = !found_it;
+	for (int tries = 0; unreadable && !found_it && tries < 8; tries++) {
+		unreadable = false;
+		chmod(below_top("rw"), 0777);
 		nftw(below_top("rw"), is_it, 16, FTW_PHYS);
+	}
 	return found_it;
 }
 
@@ -350,8 +359,6 @@ static void check_fd(const struct proc *p, const char *fd)
 	if (f)
 		fclose(f);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%s", p->pid, fd);
-	if (st.st_dev == log_stat.st_dev && st.st_ino == log_stat.st_ino)
-		return; /* its stderr is handed in */
 	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) || in_bind(&st))
 		return;
 	/* It may have been another between the looks, or have got its name only then. */
@@ -427,11 +434,12 @@ static void make_files(void)
 
 static pid_t start(double left, int *in, int *out)
 {
-	int to[2], from[2], mem = memfd_create("sandbox-fuzz", MFD_CLOEXEC);
+	int to[2], from[2], log[2], mem = memfd_create("sandbox-fuzz", MFD_CLOEXEC);
 	char bind[PATH_MAX], mnt[PATH_MAX], work[PATH_MAX], canary[PATH_MAX], s[24], t[24], k[24], sec[24], limit[24];
 	pid_t pid;
 
-	if (mem < 0 || ftruncate(mem, sizeof(*shared)) || pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
+	if (mem < 0 || ftruncate(mem, sizeof(*shared)) || pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ||
+	    pipe2(log, O_CLOEXEC) || fcntl(log[0], F_SETFL, O_NONBLOCK))
 		err(2, "memory");
 	if (shared)
 		munmap(shared, sizeof(*shared));
@@ -449,8 +457,7 @@ static pid_t start(double left, int *in, int *out)
 	snprintf(limit, sizeof(limit), "%d", (int)left + 60);
 	pid = fork();
 	if (!pid) {
-		int log = open(below_top("log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-		if (dup2(to[0], 0) || dup2(from[1], 1) != 1 || dup2(log, 2) != 2 || dup2(mem, LIVE_FD) != LIVE_FD)
+		if (dup2(to[0], 0) || dup2(from[1], 1) != 1 || dup2(log[1], 2) != 2 || dup2(mem, LIVE_FD) != LIVE_FD)
 			_exit(126);
 		fcntl(LIVE_FD, F_SETFD, 0);
 		execl(sandbox, sandbox, "--timeout", limit, "--hide", canary, "--bind", bind, mnt, "--chdir", work, "--",
@@ -461,10 +468,28 @@ static pid_t start(double left, int *in, int *out)
 		err(2, "fork");
 	close(to[0]);
 	close(from[1]);
+	close(log[1]);
 	close(mem);
+	close_fd_(&log_fd);
+	log_fd = log[0];
+	log_len = 0;
 	*in = to[1];
 	*out = from[0];
 	return pid;
+}
+
+/* Keeps the end of it. */
+static void drain_log(void)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(log_fd, buf, sizeof(buf))) > 0) {
+		size_t k = MIN((size_t)n, sizeof(log_tail)), keep = MIN(log_len, sizeof(log_tail) - k);
+		memmove(log_tail, log_tail + log_len - keep, keep);
+		memcpy(log_tail + keep, buf + (size_t)n - k, k);
+		log_len = keep + k;
+	}
 }
 
 static bool handshake(int in, int out)
@@ -495,6 +520,7 @@ static int watch(pid_t pid, double until)
 		uint64_t n = total_calls();
 
 		nanosleep(&tick, NULL);
+		drain_log();
 		look_around(pid);
 		check_fds();
 		if (n != calls)
@@ -557,7 +583,8 @@ static void live(void)
 		if (!handshake(in, out)) {
 			waitpid(pid, &status, 0);
 			findings++;
-			printf("FAIL seed %lu: the sandbox didn't start, see %s\n", seed, below_top("log"));
+			drain_log();
+			printf("FAIL seed %lu: the sandbox didn't start: %.*s\n", seed, (int)log_len, log_tail);
 			return;
 		}
 		status = watch(pid, now() + left);
@@ -638,9 +665,6 @@ int main(int argc, char **argv)
 	    mkdir(below_top("w/rw"), 0777))
 		err(2, "%s", top);
 	chmod(below_top("rw"), 0777);
-	close(open(below_top("log"), O_WRONLY | O_CREAT, 0600));
-	if (stat(below_top("log"), &log_stat))
-		err(2, "%s", top);
 	make_files();
 	note_devs();
 	signal(SIGPIPE, SIG_IGN);
