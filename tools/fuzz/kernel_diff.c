@@ -10,7 +10,7 @@
  *   compared;
  *   what is refused by design ends the sequence: RENAME_WHITEOUT, on a read-write bind O_TMPFILE, opening FIFOs, making sockets and devices;
  *   linkat(AT_EMPTY_PATH) by another than who opened the descriptor, which is ENOENT on the host;
- *   O_NOFOLLOW and O_DIRECTORY in F_GETFL;
+ *   O_NOFOLLOW and O_TMPFILE (with O_DIRECTORY) in F_GETFL;
  *   O_PATH descriptors: lseek, fsync, F_SETFL, F_GETFL and ioctl aren't EBADF (vfs/README.md);
  *   times of now, inode and device numbers, sizes of directories, order of names are a file system's own.
  */
@@ -267,8 +267,8 @@ static enum ending compare(struct kf_diff *d, const struct kf_op *o, int64_t r, 
 		return SAME;
 	if (refused_by_design(o, r))
 		return ENDS;
-	/* Backing files are opened with O_NOFOLLOW, tokens with O_DIRECTORY, too, and that shows. */
-	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 && ((o->res ^ r) & ~(O_NOFOLLOW | O_DIRECTORY)) == 0)
+	/* Backing files are opened with O_NOFOLLOW, tokens with O_DIRECTORY, too, nameless files by name, and that shows. */
+	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 && ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE)) == 0)
 		return SAME;
 	if (o->res != r && !is_list)
 		return differ(d, "host %s, guest %s", name_of(o->res, a), name_of(r, b));
