@@ -198,7 +198,7 @@ static const int calls_always[] = {
 static const int calls_write[] = {
     SCMP_SYS(mkdirat),   SCMP_SYS(mknodat),   SCMP_SYS(symlinkat), SCMP_SYS(linkat),
     SCMP_SYS(unlinkat),  SCMP_SYS(renameat2), SCMP_SYS(fchownat),  SCMP_SYS(fchmodat),
-    SCMP_SYS(utimensat), SCMP_SYS(ftruncate), SCMP_SYS(setxattr),  SCMP_SYS(removexattr),
+    SCMP_SYS(utimensat), SCMP_SYS(truncate),  SCMP_SYS(setxattr),  SCMP_SYS(removexattr),
 };
 /* The sanitizers' own: shadow memory, alternate stacks, reports, the leak check at exit excepted (it would need clone and ptrace). */
 static const int calls_asan[] = {

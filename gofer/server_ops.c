@@ -233,17 +233,10 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 	return 0;
 }
 
-static bool access_ok(uint32_t flags)
-{
-	return (flags & O_ACCMODE) != O_ACCMODE;
-}
-
 int gofer_op_open(struct conn *c, const struct open_req *q, struct open_rep *r)
 {
 	AUTO_CLOSE int fd = -1;
 	int flags = (int)(q->flags & OPEN_FLAGS);
-	if (!access_ok(q->flags))
-		return -EINVAL;
 	int err = at_path(c, q->export, &q->path, (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC), &fd);
 	if (err)
 		return err;
@@ -462,8 +455,6 @@ int gofer_op_create(struct conn *c, const struct create_req *q, struct create_re
 {
 	AUTO_CLOSE int dir = -1;
 	const char *name;
-	if (!access_ok(q->flags))
-		return -EINVAL;
 	int err = at_parent(c, q->export, &q->path, &dir, &name);
 	if (err == -EBUSY)
 		return -EEXIST;
@@ -561,12 +552,12 @@ static struct timespec to_timespec(uint32_t valid, uint32_t set, uint32_t now, i
 	return ns_split(v);
 }
 
+/* By truncate(2), which leaves the times alone if the size is that already. */
 static int set_size(int fd, const struct gattr *a, int64_t size)
 {
 	if (!S_ISREG(a->mode))
 		return S_ISDIR(a->mode) ? -EISDIR : -EINVAL;
-	AUTO_CLOSE int w = open(fd_name(fd).s, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	return w < 0 || ftruncate(w, size) < 0 ? -errno : 0;
+	return truncate(fd_name(fd).s, size) < 0 ? -errno : 0;
 }
 
 /* Size, owner, mode, times: each would undo what comes before it in any other order (chown(2) drops set-id bits). */

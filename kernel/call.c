@@ -21,6 +21,29 @@ ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_
 	return c->args[arg] ? c->ops->read_string(c, c->args[arg], buf, PATH_MAX) : 0;
 }
 
+int call_struct(struct call *c, uint64_t addr, uint64_t size, void *buf, size_t known)
+{
+	uint64_t word;
+	int r;
+
+	if (size < known)
+		return -EINVAL;
+	if (size > 4096)
+		return -E2BIG;
+	/* In steps, as the kernel goes: something else than zero before a bad address is what counts. */
+	for (uint64_t at = known; at < size; at += sizeof(word)) {
+		size_t n = MIN(size - at, sizeof(word));
+
+		word = 0;
+		r = c->ops->read(c, addr + at, &word, n);
+		if (r < 0)
+			return r;
+		if (word)
+			return -E2BIG;
+	}
+	return c->ops->read(c, addr, buf, known);
+}
+
 int call_file(struct call *c, int arg, struct vfile *f, int *hostfd)
 {
 	int fd = c->ops->get_fd(c, arg_int(c, arg)), r;
@@ -80,6 +103,8 @@ int call_target(struct call *c, int dirarg, const char *name, int atflags, struc
 
 	memset(t, 0, sizeof(*t));
 	t->hostfd = -1;
+	if (!name[0] && !(atflags & AT_EMPTY_PATH))
+		return -ENOENT; /* getname() comes before the directory */
 	if (dirarg >= 0 && !name[0] && (atflags & AT_EMPTY_PATH) && arg_int(c, dirarg) != AT_FDCWD)
 		return call_target_fd(c, dirarg, true, t);
 	if (dirarg >= 0) {

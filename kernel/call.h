@@ -112,6 +112,9 @@ int call_base(struct call *c, int arg, const char *name, struct path *base);
 /* Descriptor argument -> identified; *hostfd is the duplicate, close it. */
 int call_file(struct call *c, int arg, struct vfile *f, int *hostfd);
 
+/* copy_struct_from_user(), at most a page: a structure that is longer than what we know must be zero there. -EINVAL, -E2BIG, -EFAULT. */
+int call_struct(struct call *c, uint64_t addr, uint64_t size, void *buf, size_t known) MUST_CHECK;
+
 /* A path that may be NULL or empty: with a NULL pointer and empty_ok the result is "" (statx(2) and others since 6.11). */
 ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_ok);
 

@@ -18,7 +18,7 @@ static bool foreign(const struct call_target *t)
 static int target_path(struct call *c, int dirarg, int patharg, int atflags, struct call_target *t)
 {
 	char name[PATH_MAX];
-	ssize_t n = call_path_empty(c, patharg, name, atflags & AT_EMPTY_PATH);
+	ssize_t n = call_path(c, patharg, name);
 
 	t->hostfd = -1;
 	return n < 0 ? (int)n : call_target(c, dirarg, name, atflags, t);
@@ -180,11 +180,9 @@ int64_t sys_utimensat(struct call *c)
 			return r;
 		if (ts[0].tv_nsec == UTIME_OMIT && ts[1].tv_nsec == UTIME_OMIT)
 			return 0;
-		if (!nsec_valid(ts[0].tv_nsec) || !nsec_valid(ts[1].tv_nsec))
-			return -EINVAL;
 	}
 	if (!c->args[1] && arg_int(c, 0) != AT_FDCWD) {
-		if (flags & ~AT_EMPTY_PATH)
+		if (flags)
 			return -EINVAL;
 		r = call_target_fd(c, 0, false, &t);
 	} else {
@@ -192,6 +190,9 @@ int64_t sys_utimensat(struct call *c)
 			return -EINVAL;
 		r = target_path(c, 0, 1, flags, &t);
 	}
+	/* Only now, as vfs_utimes() has it. */
+	if (r >= 0 && c->args[2] && (!nsec_valid(ts[0].tv_nsec) || !nsec_valid(ts[1].tv_nsec)))
+		return -EINVAL;
 	return utimens_target(c, &t, r, c->args[2] ? ts : NULL);
 }
 

@@ -225,16 +225,15 @@ int64_t sys_setgroups(struct call *c)
 }
 
 /* Number of 32-bit groups of the version, or -EINVAL after telling the program which version we speak. */
-static int cap_words(struct call *c, uint32_t *pid)
+static int cap_words(struct call *c)
 {
-	struct __user_cap_header_struct h;
+	uint32_t version;
 	uint32_t speak = _LINUX_CAPABILITY_VERSION_3;
-	int r = c->ops->read(c, c->args[0], &h, sizeof(h));
+	int r = c->ops->read(c, c->args[0], &version, sizeof(version));
 
 	if (r < 0)
 		return r;
-	*pid = (uint32_t)h.pid;
-	switch (h.version) {
+	switch (version) {
 	case _LINUX_CAPABILITY_VERSION_1:
 		return 1;
 	case _LINUX_CAPABILITY_VERSION_2:
@@ -245,16 +244,24 @@ static int cap_words(struct call *c, uint32_t *pid)
 	return r < 0 ? r : -EINVAL;
 }
 
+static int cap_pid(struct call *c, uint32_t *pid)
+{
+	return c->ops->read(c, c->args[0] + offsetof(struct __user_cap_header_struct, pid), pid, sizeof(*pid));
+}
+
 int64_t sys_capget(struct call *c)
 {
 	struct __user_cap_data_struct d[2];
 	struct record *target = NULL;
 	const struct cred *cr = c->rec->cred;
 	uint32_t pid = 0;
-	int words = cap_words(c, &pid), r;
+	int words = cap_words(c), r;
 
 	if (words < 0 || !c->args[1])
 		return !c->args[1] && (words == -EINVAL || words > 0) ? 0 : words;
+	r = cap_pid(c, &pid);
+	if (r < 0)
+		return r;
 	if ((int)pid < 0)
 		return -EINVAL;
 	if (pid && (pid_t)pid != vfs_tgid(&c->ctx) && (pid_t)pid != vfs_tid(&c->ctx)) {
@@ -279,10 +286,13 @@ int64_t sys_capset(struct call *c)
 	struct record *draft;
 	struct cred old;
 	uint32_t pid = 0;
-	int words = cap_words(c, &pid), err;
+	int words = cap_words(c), err;
 
 	if (words < 0)
 		return words;
+	err = cap_pid(c, &pid);
+	if (err < 0)
+		return err;
 	if (pid && (pid_t)pid != vfs_tid(&c->ctx))
 		return -EPERM;
 	err = c->ops->read(c, c->args[1], d, (size_t)words * sizeof(d[0]));

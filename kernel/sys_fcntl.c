@@ -10,6 +10,31 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+/* A bad descriptor comes before a bad request. */
+static int64_t refuse(struct call *c, int err)
+{
+	AUTO_VFILE struct vfile f = {0};
+	AUTO_CLOSE int fd = -1;
+	int r = call_file(c, 0, &f, &fd);
+
+	return r < 0 ? r : f.o_path ? -EBADF : err;
+}
+
+static int64_t refuse_notify(struct call *c)
+{
+	AUTO_VFILE struct vfile f = {0};
+	AUTO_CLOSE int fd = -1;
+	int r = call_file(c, 0, &f, &fd);
+
+	if (r < 0)
+		return r;
+	if (f.o_path)
+		return -EBADF;
+	if (!(arg_u32(c, 2) & ~(uint32_t)DN_MULTISHOT))
+		return 0; /* none any more: there was none */
+	return f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
+}
+
 int64_t sys_fcntl(struct call *c)
 {
 	int pid;
@@ -28,9 +53,11 @@ int64_t sys_fcntl(struct call *c)
 		if (pid <= 0 || pid == vfs_tgid(&c->ctx) || pid == vfs_tid(&c->ctx))
 			return CALL_CONTINUE;
 		return pid_check_kill(c, pid, 0);
+	case F_NOTIFY:
+		return refuse_notify(c);
 	default:
-		/* Leases, F_NOTIFY, write hints, F_SETOWN_EX: as on a file system without them. */
-		return -EINVAL;
+		/* Leases, write hints, F_SETOWN_EX: as on a file system without them. */
+		return refuse(c, -EINVAL);
 	}
 }
 
@@ -38,14 +65,14 @@ int64_t sys_ioctl(struct call *c)
 {
 	switch (arg_u32(c, 1)) {
 	case TIOCSTI:
-		return -EIO; /* dev.tty.legacy_tiocsti=0 */
+		return refuse(c, -EIO); /* dev.tty.legacy_tiocsti=0 */
 	case TIOCLINUX:
-		return -EPERM;
+		return refuse(c, -EPERM);
 	case FICLONE:
 	case FICLONERANGE:
 	case FIDEDUPERANGE:
-		return -EOPNOTSUPP;
+		return refuse(c, -EOPNOTSUPP);
 	default:
-		return -ENOTTY;
+		return refuse(c, -ENOTTY);
 	}
 }

@@ -80,33 +80,10 @@ int64_t sys_openat(struct call *c)
 	return open_legacy(c, 0, 1, arg_u32(c, 2), arg_u32(c, 3));
 }
 
-/* copy_struct_from_user(): a longer structure is fine as long as what we don't know is zero. */
-static int read_how(struct call *c, uint64_t addr, uint64_t size, struct open_how *how)
-{
-	char tail[512];
-	int r;
-
-	if (size < sizeof(*how))
-		return -EINVAL;
-	if (size > 4096)
-		return -E2BIG;
-	r = c->ops->read(c, addr, how, sizeof(*how));
-	for (uint64_t at = sizeof(*how); !r && at < size;) {
-		size_t n = MIN(size - at, sizeof(tail));
-
-		r = c->ops->read(c, addr + at, tail, n);
-		for (size_t i = 0; !r && i < n; i++)
-			if (tail[i])
-				return -E2BIG;
-		at += n;
-	}
-	return r;
-}
-
 int64_t sys_openat2(struct call *c)
 {
 	struct open_how how;
-	int r = read_how(c, c->args[2], c->args[3], &how);
+	int r = call_struct(c, c->args[2], c->args[3], &how, sizeof(how));
 
 	if (r < 0)
 		return r;

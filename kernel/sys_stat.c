@@ -47,6 +47,8 @@ static int stat_path(struct call *c, int dirarg, int patharg, int atflags, struc
 
 	if (n < 0)
 		return (int)n;
+	if (n == 0 && !(atflags & AT_EMPTY_PATH))
+		return -ENOENT;
 	if (n == 0 && (atflags & AT_EMPTY_PATH) && dirarg >= 0 && arg_int(c, dirarg) != AT_FDCWD)
 		return stat_fd(c, dirarg, st);
 	if (dirarg >= 0) {
@@ -182,9 +184,11 @@ static int64_t access_common(struct call *c, int dirarg, int patharg, int mode, 
 
 	if ((mode & ~(R_OK | W_OK | X_OK)) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
-	n = call_path_empty(c, patharg, name, flags & AT_EMPTY_PATH);
+	n = call_path(c, patharg, name);
 	if (n < 0)
 		return n;
+	if (n == 0 && !(flags & AT_EMPTY_PATH))
+		return -ENOENT;
 	if (dirarg >= 0) {
 		r = call_base(c, dirarg, name, &base);
 		if (r < 0)

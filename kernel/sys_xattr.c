@@ -9,23 +9,42 @@
 
 #define XATTR_MAX 65536 /* XATTR_SIZE_MAX and XATTR_LIST_MAX */
 
-/* setxattrat(2), getxattrat(2): Linux 6.13. */
+/* Linux 6.13. */
+#define SYS_LISTXATTRAT   465
+#define SYS_REMOVEXATTRAT 466
+
 struct xattrat_args {
 	uint64_t value;
 	uint32_t size, flags;
 };
 
-static int target_at(struct call *c, int dirarg, int patharg, int atflags, struct call_target *t)
+/* What a call names: its path, its path without following a last link, its descriptor, or the *at form. */
+enum form { PATH, LINK, FD, AT };
+
+static int open_target(struct call *c, enum form form, struct call_target *t)
 {
 	char name[PATH_MAX];
-	ssize_t n = call_path_empty(c, patharg, name, atflags & AT_EMPTY_PATH);
+	bool at = form == AT;
+	int flags = at ? arg_int(c, 2) : form == LINK ? AT_SYMLINK_NOFOLLOW : 0;
+	ssize_t n;
 
-	return n < 0 ? (int)n : call_target(c, dirarg, name, atflags, t);
+	if (form == FD)
+		return call_target_fd(c, 0, false, t);
+	n = call_path_empty(c, at, name, flags & AT_EMPTY_PATH);
+	/* fs/xattr.c looks only two of the four up in the current directory then. */
+	if (n == 0 && at && (flags & AT_EMPTY_PATH) && (c->nr == SYS_LISTXATTRAT || c->nr == SYS_REMOVEXATTRAT))
+		return call_target_fd(c, 0, true, t);
+	return n < 0 ? (int)n : call_target(c, at ? 0 : -1, name, flags, t);
 }
 
-static int read_name(struct call *c, int arg, char name[XATTR_NAME_MAX + 1])
+static bool bad_form(const struct call *c, enum form form)
 {
-	ssize_t n = c->ops->read_string(c, c->args[arg], name, XATTR_NAME_MAX + 1);
+	return form == AT && (arg_int(c, 2) & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
+}
+
+static int read_name(struct call *c, enum form form, char name[XATTR_NAME_MAX + 1])
+{
+	ssize_t n = c->ops->read_string(c, c->args[form == AT ? 3 : 1], name, XATTR_NAME_MAX + 1);
 
 	if (n == -ENAMETOOLONG || n == 0)
 		return -ERANGE;
@@ -37,15 +56,17 @@ static bool foreign(const struct call_target *t)
 	return t->hostfd >= 0 && t->file.kind == VF_FOREIGN;
 }
 
-static int64_t set_target(struct call *c, struct call_target *t, int namearg, uint64_t value, uint64_t size, int flags)
+/* As in fs/xattr.c the name and the value are looked at first, then the file is looked for. */
+static int64_t set_xattr(struct call *c, enum form form, uint64_t value, uint64_t size, int flags)
 {
+	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	char name[XATTR_NAME_MAX + 1];
 	AUTO_FREE char *buf = NULL;
 	int r;
 
-	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+	if (bad_form(c, form) || (flags & ~(XATTR_CREATE | XATTR_REPLACE)))
 		return -EINVAL;
-	r = read_name(c, namearg, name);
+	r = read_name(c, form, name);
 	if (r < 0)
 		return r;
 	if (size > XATTR_MAX)
@@ -58,156 +79,138 @@ static int64_t set_target(struct call *c, struct call_target *t, int namearg, ui
 		if (r < 0)
 			return r;
 	}
-	if (foreign(t))
+	r = open_target(c, form, &t);
+	if (r < 0)
+		return r;
+	if (foreign(&t))
 		return -EOPNOTSUPP;
-	return vfs_setxattr(&c->ctx, call_target_path(t), call_target_file(t), name, buf, size, flags);
+	return vfs_setxattr(&c->ctx, call_target_path(&t), call_target_file(&t), name, buf, size, flags);
 }
 
-static int64_t get_target(struct call *c, struct call_target *t, int namearg, uint64_t value, uint64_t size)
+static int64_t get_xattr(struct call *c, enum form form, uint64_t value, uint64_t size)
 {
+	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	char name[XATTR_NAME_MAX + 1];
 	AUTO_FREE char *buf = NULL;
 	ssize_t n;
-	int r = read_name(c, namearg, name);
+	int r;
 
+	if (bad_form(c, form))
+		return -EINVAL;
+	r = read_name(c, form, name);
 	if (r < 0)
 		return r;
-	if (foreign(t))
+	r = open_target(c, form, &t);
+	if (r < 0)
+		return r;
+	if (foreign(&t))
 		return -EOPNOTSUPP;
 	size = MIN(size, XATTR_MAX);
 	buf = malloc(size + 1);
 	if (!buf)
 		return -ENOMEM;
-	n = vfs_getxattr(&c->ctx, call_target_path(t), call_target_file(t), name, buf, size);
+	n = vfs_getxattr(&c->ctx, call_target_path(&t), call_target_file(&t), name, buf, size);
 	if (n <= 0 || !size)
 		return n;
 	r = c->ops->write(c, value, buf, (size_t)n);
 	return r < 0 ? r : n;
 }
 
-static int64_t list_target(struct call *c, struct call_target *t, uint64_t list, uint64_t size)
+static int64_t list_xattr(struct call *c, enum form form, uint64_t list, uint64_t size)
 {
+	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	AUTO_FREE char *buf = NULL;
 	ssize_t n;
 	int r;
 
-	if (foreign(t))
+	if (bad_form(c, form))
+		return -EINVAL;
+	r = open_target(c, form, &t);
+	if (r < 0)
+		return r;
+	if (foreign(&t))
 		return 0;
 	size = MIN(size, XATTR_MAX);
 	buf = malloc(size + 1);
 	if (!buf)
 		return -ENOMEM;
-	n = vfs_listxattr(&c->ctx, call_target_path(t), call_target_file(t), buf, size);
+	n = vfs_listxattr(&c->ctx, call_target_path(&t), call_target_file(&t), buf, size);
 	if (n <= 0 || !size)
 		return n;
 	r = c->ops->write(c, list, buf, (size_t)n);
 	return r < 0 ? r : n;
 }
 
-static int64_t remove_target(struct call *c, struct call_target *t, int namearg)
+static int64_t remove_xattr(struct call *c, enum form form)
 {
+	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	char name[XATTR_NAME_MAX + 1];
-	int r = read_name(c, namearg, name);
+	int r;
 
+	if (bad_form(c, form))
+		return -EINVAL;
+	r = read_name(c, form, name);
 	if (r < 0)
 		return r;
-	if (foreign(t))
+	r = open_target(c, form, &t);
+	if (r < 0)
+		return r;
+	if (foreign(&t))
 		return -EOPNOTSUPP;
-	return vfs_removexattr(&c->ctx, call_target_path(t), call_target_file(t), name);
+	return vfs_removexattr(&c->ctx, call_target_path(&t), call_target_file(&t), name);
 }
 
 /* The four calls in their path, link and descriptor forms. */
-#define XATTR_CALL(call_, open_, ...)                              \
-	int64_t call_(struct call *c)                              \
-	{                                                          \
-		AUTO_TARGET struct call_target t = {.hostfd = -1}; \
-		int r = open_;                                     \
-                                                                   \
-		return r < 0 ? r : __VA_ARGS__;                    \
+#define XATTR_CALLS(prefix, form)                                                 \
+	int64_t sys_##prefix##setxattr(struct call *c)                            \
+	{                                                                         \
+		return set_xattr(c, form, c->args[2], c->args[3], arg_int(c, 4)); \
+	}                                                                         \
+	int64_t sys_##prefix##getxattr(struct call *c)                            \
+	{                                                                         \
+		return get_xattr(c, form, c->args[2], c->args[3]);                \
+	}                                                                         \
+	int64_t sys_##prefix##listxattr(struct call *c)                           \
+	{                                                                         \
+		return list_xattr(c, form, c->args[1], c->args[2]);               \
+	}                                                                         \
+	int64_t sys_##prefix##removexattr(struct call *c)                         \
+	{                                                                         \
+		return remove_xattr(c, form);                                     \
 	}
-#define BY_PATH target_at(c, -1, 0, 0, &t)
-#define BY_LINK target_at(c, -1, 0, AT_SYMLINK_NOFOLLOW, &t)
-#define BY_FD   call_target_fd(c, 0, false, &t)
-XATTR_CALL(sys_setxattr, BY_PATH, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))
-XATTR_CALL(sys_lsetxattr, BY_LINK, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))
-XATTR_CALL(sys_fsetxattr, BY_FD, set_target(c, &t, 1, c->args[2], c->args[3], arg_int(c, 4)))
-XATTR_CALL(sys_getxattr, BY_PATH, get_target(c, &t, 1, c->args[2], c->args[3]))
-XATTR_CALL(sys_lgetxattr, BY_LINK, get_target(c, &t, 1, c->args[2], c->args[3]))
-XATTR_CALL(sys_fgetxattr, BY_FD, get_target(c, &t, 1, c->args[2], c->args[3]))
-XATTR_CALL(sys_listxattr, BY_PATH, list_target(c, &t, c->args[1], c->args[2]))
-XATTR_CALL(sys_llistxattr, BY_LINK, list_target(c, &t, c->args[1], c->args[2]))
-XATTR_CALL(sys_flistxattr, BY_FD, list_target(c, &t, c->args[1], c->args[2]))
-XATTR_CALL(sys_removexattr, BY_PATH, remove_target(c, &t, 1))
-XATTR_CALL(sys_lremovexattr, BY_LINK, remove_target(c, &t, 1))
-XATTR_CALL(sys_fremovexattr, BY_FD, remove_target(c, &t, 1))
+XATTR_CALLS(, PATH)
+XATTR_CALLS(l, LINK)
+XATTR_CALLS(f, FD)
 
 static int read_args(struct call *c, struct xattrat_args *a)
 {
-	uint64_t size = c->args[5];
-	char tail[256];
-	int r;
-
-	if (size < sizeof(*a))
-		return -EINVAL;
-	if (size > 4096)
-		return -E2BIG;
-	r = c->ops->read(c, c->args[4], a, sizeof(*a));
-	for (uint64_t at = sizeof(*a); !r && at < size;) {
-		size_t n = MIN(size - at, sizeof(tail));
-
-		r = c->ops->read(c, c->args[4] + at, tail, n);
-		for (size_t i = 0; !r && i < n; i++)
-			if (tail[i])
-				return -E2BIG;
-		at += n;
-	}
-	return r;
-}
-
-static int open_at(struct call *c, struct call_target *t)
-{
-	if (arg_int(c, 2) & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
-		return -EINVAL;
-	return target_at(c, 0, 1, arg_int(c, 2), t);
+	return call_struct(c, c->args[4], c->args[5], a, sizeof(*a));
 }
 
 int64_t sys_setxattrat(struct call *c)
 {
-	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	struct xattrat_args a;
 	int r = read_args(c, &a);
 
-	if (r < 0 || (r = open_at(c, &t)) < 0)
-		return r;
-	return set_target(c, &t, 3, a.value, a.size, (int)a.flags);
+	return r < 0 ? r : set_xattr(c, AT, a.value, a.size, (int)a.flags);
 }
 
 int64_t sys_getxattrat(struct call *c)
 {
-	AUTO_TARGET struct call_target t = {.hostfd = -1};
 	struct xattrat_args a;
 	int r = read_args(c, &a);
 
 	if (r < 0)
 		return r;
-	if (a.flags)
-		return -EINVAL;
-	r = open_at(c, &t);
-	return r < 0 ? r : get_target(c, &t, 3, a.value, a.size);
+	return a.flags ? -EINVAL : get_xattr(c, AT, a.value, a.size);
 }
 
 int64_t sys_listxattrat(struct call *c)
 {
-	AUTO_TARGET struct call_target t = {.hostfd = -1};
-	int r = open_at(c, &t);
-
-	return r < 0 ? r : list_target(c, &t, c->args[3], c->args[4]);
+	return list_xattr(c, AT, c->args[3], c->args[4]);
 }
 
 int64_t sys_removexattrat(struct call *c)
 {
-	AUTO_TARGET struct call_target t = {.hostfd = -1};
-	int r = open_at(c, &t);
-
-	return r < 0 ? r : remove_target(c, &t, 3);
+	return remove_xattr(c, AT);
 }

@@ -275,37 +275,38 @@ static int xattr_may(struct vfs_ctx *ctx, const struct target *t, const char *na
 {
 	const struct vfs_cred *c = ctx->cred;
 	size_t len = strlen(name);
-	int err = 0;
+	bool user;
+	int err;
 
 	if (!len || len > XATTR_NAME_MAX)
 		return -ERANGE;
 	if (write && (t->ro || t->refused))
 		return t->ro ? -EROFS : -EACCES;
+	/* Who may comes first, then whether there is such a namespace, and whether a name follows. */
 	if (has_prefix(name, XATTR_TRUSTED_PREFIX)) {
-		if (!name[XATTR_TRUSTED_PREFIX_LEN])
-			return -EINVAL;
-		return vfs_capable(c, CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
+		if (!vfs_capable(c, CAP_SYS_ADMIN))
+			return write ? -EPERM : -ENODATA;
+		return name[XATTR_TRUSTED_PREFIX_LEN] ? 0 : -EINVAL;
 	}
 	if (has_prefix(name, XATTR_SECURITY_PREFIX)) {
-		if (!name[XATTR_SECURITY_PREFIX_LEN])
-			return -EINVAL;
-		if (!write)
-			return 0;
-		return vfs_capable(c, strcmp(name, XATTR_NAME_CAPS) == 0 ? CAP_SETFCAP : CAP_SYS_ADMIN) ? 0 : -EPERM;
+		if (write && !vfs_capable(c, strcmp(name, XATTR_NAME_CAPS) == 0 ? CAP_SETFCAP : CAP_SYS_ADMIN))
+			return -EPERM;
+		return name[XATTR_SECURITY_PREFIX_LEN] ? 0 : -EINVAL;
 	}
-	if (!has_prefix(name, XATTR_USER_PREFIX))
+	if (has_prefix(name, XATTR_SYSTEM_PREFIX))
 		return -EOPNOTSUPP;
-	if (!name[XATTR_USER_PREFIX_LEN])
-		return -EINVAL;
-	if (!S_ISREG(t->inode->mode) && !S_ISDIR(t->inode->mode))
+	user = has_prefix(name, XATTR_USER_PREFIX);
+	if (user && !S_ISREG(t->inode->mode) && !S_ISDIR(t->inode->mode))
 		return write ? -EPERM : -ENODATA;
 	vfs_rdlock();
-	if (write && S_ISDIR(t->inode->mode) && (t->inode->mode & S_ISVTX) && !inode_owner_or_capable(c, t->inode))
+	if (user && write && S_ISDIR(t->inode->mode) && (t->inode->mode & S_ISVTX) && !inode_owner_or_capable(c, t->inode))
 		err = -EPERM;
 	else
 		err = inode_permission(c, t->inode, write ? MAY_WRITE : MAY_READ);
 	vfs_rdunlock();
-	return err;
+	if (err)
+		return err;
+	return !user ? -EOPNOTSUPP : name[XATTR_USER_PREFIX_LEN] ? 0 : -EINVAL;
 }
 
 ssize_t vfs_getxattr(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, const char *name, void *buf,

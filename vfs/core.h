@@ -94,6 +94,7 @@ struct nameidata {
 	bool want_dir; /* a slash followed the last component */
 	bool magic;
 	bool dotdot;
+	bool rooted; /* root was the start, a bound, or compared with */
 	uint64_t resolve;
 	struct mount *mnt0; /* RESOLVE_NO_XDEV */
 	const char *p;      /* what is left of the present string */
@@ -138,9 +139,10 @@ int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, st
 int vfile_reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd);
 
 /* --- namei.c --- */
-/* mknod of a regular file for open: 0, -EEXIST when somebody was faster. mode is final. *made: the new entry, referenced; NULL on
+/* mknod of a regular file for open: 0, -EEXIST when somebody was faster. mode is without the umask. *made: the new entry, referenced; NULL on
  * SB_REMOTE, where it must be looked up. */
 int create_in(struct vfs_ctx *ctx, const struct path *dir, const char *name, size_t len, mode_t mode, struct dentry **made);
+/* Owner and, with the umask applied, mode of what ctx makes in dir. */
 void new_owner(const struct vfs_ctx *ctx, const struct inode *dir, mode_t *mode, uid_t *uid, gid_t *gid); /* [R] */
 
 /* --- sock.c --- */

@@ -140,15 +140,15 @@ void new_owner(const struct vfs_ctx *ctx, const struct inode *dir, mode_t *mode,
 	const struct vfs_cred *c = ctx->cred;
 
 	*uid = c->uid;
-	*gid = c->gid;
-	if (!(dir->mode & S_ISGID))
-		return;
-	*gid = dir->gid;
-	if (S_ISDIR(*mode))
-		*mode |= S_ISGID;
-	else if ((*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !in_group(c, dir->gid) &&
-		 !vfs_capable(c, CAP_FSETID))
+	*gid = dir->mode & S_ISGID ? dir->gid : c->gid;
+	/* vfs_prepare_mode(): the group's right to execute counts as it was asked for. */
+	if ((dir->mode & S_ISGID) && !S_ISDIR(*mode) && (*mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    !in_group(c, dir->gid) && !vfs_capable(c, CAP_FSETID))
 		*mode &= ~(mode_t)S_ISGID;
+	if (!S_ISLNK(*mode))
+		*mode &= ~ctx->umask;
+	if ((dir->mode & S_ISGID) && S_ISDIR(*mode))
+		*mode |= S_ISGID;
 }
 
 /* w->d is a negative entry: makes the object. -EAGAIN: again. */
@@ -172,6 +172,8 @@ static int make(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rdev, c
 		err = -EAGAIN;
 	else if (!err && w->d->inode)
 		err = -EEXIST;
+	if (!err && (S_ISCHR(mode) || S_ISBLK(mode)) && !vfs_capable(ctx->cred, CAP_MKNOD) && !(S_ISCHR(mode) && rdev == 0))
+		err = -EPERM; /* anybody may make a whiteout */
 	if (!err && !w->dir.dentry->inode->ops->mknod)
 		err = -EPERM;
 	if (err) {
@@ -247,8 +249,7 @@ static int create(struct vfs_ctx *ctx, const struct path *base, const char *name
 
 int vfs_mkdir(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode)
 {
-	return create(ctx, base, name, (mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX) & ~ctx->umask) | S_IFDIR, 0, NULL,
-		      NULL);
+	return create(ctx, base, name, (mode & (S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX)) | S_IFDIR, 0, NULL, NULL);
 }
 
 int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mode_t mode, dev_t rdev)
@@ -263,16 +264,13 @@ int vfs_mknod(struct vfs_ctx *ctx, const struct path *base, const char *name, mo
 		break;
 	case S_IFCHR:
 	case S_IFBLK:
-		if (!vfs_capable(ctx->cred, CAP_MKNOD) && !(S_ISCHR(mode) && rdev == 0))
-			return -EPERM;
 		break;
 	case S_IFDIR:
 		return -EPERM;
 	default:
 		return -EINVAL;
 	}
-	return create(ctx, base, name, (mode & S_IFMT) | (mode & 07777 & ~ctx->umask),
-		      S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL, NULL);
+	return create(ctx, base, name, mode & (S_IFMT | 07777), S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL, NULL);
 }
 
 int vfs_symlink(struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name)
@@ -291,7 +289,7 @@ int vfs_sock_bind(struct vfs_ctx *ctx, const struct path *base, const char *name
 	int err = vfs_sock_new_key(key);
 
 	if (!err)
-		err = create(ctx, base, name, S_IFSOCK | (0777 & ~ctx->umask), 0, NULL, key);
+		err = create(ctx, base, name, S_IFSOCK | 0777, 0, NULL, key);
 	return err == -EEXIST ? -EADDRINUSE : err;
 }
 
@@ -592,6 +590,8 @@ static int may_rename(struct vfs_ctx *ctx, const struct place *o, const struct p
 	}
 	if ((o->d->flags | n->d->flags) & D_MOUNTPOINT)
 		return -EBUSY;
+	if (flags & RENAME_WHITEOUT)
+		return -EINVAL; /* as overlayfs says: it's the file system's to refuse */
 	return o->dir.dentry->inode->ops->rename ? 0 : -EPERM;
 }
 
@@ -603,6 +603,8 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 	int err;
 
 	err = lookup(o);
+	if (!err && !d_inode(o->d))
+		err = -ENOENT;
 	if (!err)
 		err = lookup(n);
 	if (err)
@@ -672,7 +674,8 @@ int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname,
 	AUTO_PLACE struct place n = {0};
 	int err;
 
-	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) ||
+	    ((flags & RENAME_EXCHANGE) && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
 		return -EINVAL;
 	err = find_parent(ctx, obase, oname, &o);
 	if (!err)

@@ -164,7 +164,9 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 	} else {
 		if (!err)
 			err = may_open(o, p, i);
-		if (!err && dir)
+		if (!err && dir && (o->flags & O_DIRECT))
+			err = -EINVAL;
+		else if (!err && dir)
 			err = token_open(p, false, o->flags, hostfd);
 		else if (!err)
 			err = fs_open(o, p->dentry, i, hostfd);
@@ -209,7 +211,7 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 			break;
 		if (!d_inode(next.dentry)) {
 			/* The name is in the caller's string or in nd.text: both live until nd_end(). */
-			mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
+			mode_t mode = S_IFREG | o->mode;
 			struct dentry *made = NULL;
 
 			err = create_in(o->ctx, &nd.path, nd.last, nd.last_len, mode, &made);
@@ -273,7 +275,7 @@ static int open_tmpfile(struct opening *o, const struct path *base, const char *
 {
 	AUTO_PATH struct path dir = {0};
 	struct inode *di, *i = NULL;
-	mode_t mode = S_IFREG | (o->mode & ~o->ctx->umask);
+	mode_t mode = S_IFREG | o->mode;
 	uid_t uid;
 	gid_t gid;
 	int err = resolve_path(o->ctx, base, name, o->flags & O_NOFOLLOW ? 0 : WALK_FOLLOW, o->resolve, &dir, NULL);

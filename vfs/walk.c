@@ -42,11 +42,12 @@ static void nd_goto(struct nameidata *nd, struct path next)
 	nd->path = next;
 }
 
-static int nd_jump_root(struct nameidata *nd)
+/* link: from a symlink on the way. Linux takes the root then for another mount unless it has come by the root before. */
+static int nd_jump_root(struct nameidata *nd, bool link)
 {
 	if (nd->resolve & RESOLVE_BENEATH)
 		return -EXDEV;
-	if ((nd->resolve & RESOLVE_NO_XDEV) && nd->path.dentry && nd->path.mnt != nd->root.mnt)
+	if (link && (nd->resolve & RESOLVE_NO_XDEV) && (!nd->rooted || nd->path.mnt != nd->root.mnt))
 		return -EXDEV;
 	if (!nd->fast)
 		path_get(&nd->root);
@@ -78,7 +79,8 @@ int nd_start(struct nameidata *nd, struct vfs_ctx *ctx, const struct path *base,
 	nd->path = *from;
 	if (!fast)
 		path_get(&nd->path);
-	return *name == '/' ? nd_jump_root(nd) : 0;
+	nd->rooted = *name == '/' || (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT));
+	return *name == '/' ? nd_jump_root(nd, false) : 0;
 }
 
 void nd_end(struct nameidata *nd)
@@ -244,6 +246,8 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	bool dead;
 	int err;
 
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
 	if (!nd->fast)
 		vfs_rdlock();
 	err = cached_child(dir, name, len, &nd->trusted, &d);
@@ -305,6 +309,8 @@ int lookup_one(const struct path *dir, const char *name, size_t len, struct dent
 	unsigned trusted = 0;
 	int err;
 
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
 	vfs_rdlock();
 	err = cached_child(dir->dentry, name, len, &trusted, &d);
 	if (!err && d)
@@ -347,7 +353,7 @@ static int dotdot(struct nameidata *nd)
 
 	if (unlikely(vfs_noting))
 		note_here(nd);
-	nd->dotdot = true;
+	nd->dotdot = nd->rooted = true;
 	nd->trusted = 0;
 	if (!nd->fast)
 		vfs_rdlock();
@@ -517,7 +523,7 @@ int walk_link(struct nameidata *nd, const struct path *link, bool last)
 	nd->text = owned;
 	nd->p = text;
 	nd->trusted = 0;
-	return *text == '/' ? nd_jump_root(nd) : 0;
+	return *text == '/' ? nd_jump_root(nd, true) : 0;
 }
 
 int walk_parent(struct nameidata *nd)
@@ -554,8 +560,6 @@ int walk_parent(struct nameidata *nd)
 			;
 		if (name[0] == '.')
 			type = len == 1 ? LAST_DOT : len == 2 && name[1] == '.' ? LAST_DOTDOT : LAST_NORM;
-		if (len > NAME_MAX)
-			return -ENAMETOOLONG;
 		nd->p = name + len;
 		if (!nd->depth && !nd->p[strspn(nd->p, "/")]) {
 			nd->last = name;

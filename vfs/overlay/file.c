@@ -146,6 +146,7 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	struct ovl_inode *o = OVL(inode);
 	unsigned times = sa->valid & (SA_ATIME | SA_MTIME | SA_ATIME_NOW | SA_MTIME_NOW);
 	int64_t now = vfs_now();
+	struct kstat was = {.size = -1};
 	int r = ovl_keep_room(inode->sb);
 
 	if (r)
@@ -153,7 +154,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		if (!S_ISREG(inode->mode))
 			return S_ISDIR(inode->mode) ? -EISDIR : -EINVAL;
-		r = ovl_copy_up(ctx, d, inode, sa->size);
+		r = ovl_getattr(ctx, inode, &was);
+		if (!r)
+			r = ovl_copy_up(ctx, d, inode, sa->size);
 		if (!r)
 			r = filestore_truncate(ovl_store(o), o->id, sa->size);
 		ovl_quota_dirty(o);
@@ -184,7 +187,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		inode->flags |= I_LIVE;
 		inode->size = sa->size;
-		inode->mtime = now;
+		/* truncate(2) to the size that it has already changes nothing. */
+		if (was.size != sa->size)
+			inode->mtime = now;
 	}
 	if (times & (SA_ATIME | SA_ATIME_NOW))
 		inode->atime = times & SA_ATIME_NOW ? now : sa->atime;

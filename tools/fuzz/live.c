@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * live.c - sandbox-fuzz live: a real sandbox whose tracees make random, racing calls (live_caller.c), watched from outside. A finding is
+ *
+ *   the end of the supervisor or the gofer while the command runs; no call that returns for some seconds; memory of the supervisor that grows
+ *   beyond a bound; something on the host that changed outside the bind; a tracee with a descriptor of a host directory, or one of
+ *   a host file outside the bind that can be written; a process that is left at the end.
+ *
+ * Nothing random runs out here, nor may it: see live_caller.c for how both sides make sure.
+ */
+#include "base/base.h"
+#include "kernel/syscall.h"
+#include "tools/fuzz/live.h"
+
+#include <dirent.h>
+#include <err.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define MAX_PIDS  4096
+#define MAX_DEVS  256
+#define TICK_MS   100
+#define GROWTH_KB (256L << 10)
+
+static const char *sandbox = "build/sandbox", *caller;
+static uint64_t seed = 1;
+static unsigned n_tasks = 3, n_threads = 2, hang_seconds = 10;
+static double seconds = 10;
+
+static char top[] = "/tmp/sandbox-fuzz.XXXXXX";
+static char nonce[33];
+static struct live_shared *shared;
+static unsigned findings;
+static dev_t host_devs[MAX_DEVS];
+static unsigned n_devs;
+static int log_fd = -1; /* stderr of all inside, a pipe: a file could be filled */
+static char log_tail[1024];
+static size_t log_len;
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static char *below_top(const char *name)
+{
+	static char v[4][PATH_MAX];
+	static unsigned k;
+	char *p = v[k++ % 4];
+
+	snprintf(p, PATH_MAX, "%s/%s", top, name);
+	return p;
+}
+
+static void last_calls(void)
+{
+	for (unsigned t = 0; t < n_tasks; t++)
+		for (unsigned k = 0; k < n_threads; k++) {
+			const struct live_thread *th = &shared->thread[t][k];
+			uint64_t n = th->calls;
+
+			for (uint64_t i = n > 4 ? n - 4 : 0; i <= n; i++) {
+				struct live_call c = th->ring[i % LIVE_RING];
+				const struct syscall_desc *d = syscall_desc((int)c.nr);
+				printf("  task %u thread %u seed %u: %s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)%s\n", t, k,
+				       c.task_seed, d ? d->name : "?", c.args[0], c.args[1], c.args[2], c.args[3], c.args[4],
+				       c.args[5], i == n ? " ..." : "");
+			}
+		}
+}
+
+static void PRINTF_LIKE(1, 2) finding(const char *fmt, ...)
+{
+	va_list ap;
+
+	findings++;
+	printf("FAIL seed %lu: ", seed);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	if (findings < 4)
+		last_calls();
+	fflush(stdout);
+}
+
+/* --- What the host looks like --- */
+static uint64_t sum;
+static bool contents; /* of the scratch directory: all levels */
+
+static void add(const void *p, size_t n)
+{
+	for (const uint8_t *c = p; n--; c++)
+		sum = (sum ^ *c) * UINT64_C(0x100000001b3);
+}
+
+static int add_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	char link[PATH_MAX];
+	ssize_t n;
+
+	if (contents && !strcmp(path, below_top("rw")))
+		return FTW_SKIP_SUBTREE;
+	if (!contents && ftw->level > 1)
+		return FTW_SKIP_SIBLINGS;
+	add(path, strlen(path));
+	add(&st->st_ino, sizeof(st->st_ino));
+	add(&st->st_mode, sizeof(st->st_mode));
+	add(&st->st_uid, sizeof(st->st_uid));
+	add(&st->st_gid, sizeof(st->st_gid));
+	add(&st->st_nlink, sizeof(st->st_nlink));
+	add(&st->st_mtim, sizeof(st->st_mtim));
+	add(&st->st_ctim, sizeof(st->st_ctim));
+	if (!S_ISDIR(st->st_mode))
+		add(&st->st_size, sizeof(st->st_size));
+	if (type == FTW_SL && (n = readlink(path, link, sizeof(link))) > 0)
+		add(link, (size_t)n);
+	return FTW_CONTINUE;
+}
+
+/* ctime tells of any change, so contents need not be read. What is outside the scratch directory is looked at one level deep. */
+static uint64_t manifest(void)
+{
+	static const char *const places[] = {"/etc", "/home", "/usr/bin", "/usr/local/bin"};
+
+	sum = UINT64_C(0xcbf29ce484222325);
+	contents = true;
+	nftw(top, add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
+	contents = false;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		nftw(places[i], add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
+	return sum;
+}
+
+static void note_devs(void)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "r");
+	AUTO_FREE char *line = NULL;
+	size_t cap = 0;
+	char dir[PATH_MAX];
+	struct stat st;
+
+	while (f && getline(&line, &cap, f) > 0)
+		if (sscanf(line, "%*d %*d %*s %*s %4095s", dir) == 1 && !stat(dir, &st) && n_devs < MAX_DEVS)
+			host_devs[n_devs++] = st.st_dev;
+	if (f)
+		fclose(f);
+}
+static bool of_host(dev_t dev)
+{
+	for (unsigned i = 0; i < n_devs; i++)
+		if (host_devs[i] == dev)
+			return true;
+	return false;
+}
+
+/* --- Processes --- */
+struct proc {
+	pid_t pid, parent;
+	uint64_t start;
+	char comm[32];
+};
+static struct proc seen[MAX_PIDS]; /* all that were below the sandbox at some time */
+static unsigned n_seen;
+static pid_t guards[2]; /* gofer and supervisor */
+static uint64_t guard_start[2];
+static char guard_name[2][32];
+static long first_kb;
+
+static bool read_proc(pid_t pid, struct proc *p)
+{
+	char path[64], buf[1024], *end;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	n = fread(buf, 1, sizeof(buf) - 1, f);
+	fclose(f);
+	buf[n] = 0;
+	end = strrchr(buf, ')');
+	*p = (struct proc){.pid = pid};
+	if (!end || sscanf(end + 1, " %*c %d", &p->parent) != 1)
+		return false;
+	snprintf(p->comm, sizeof(p->comm), "%.*s", (int)(end - strchr(buf, '(') - 1), strchr(buf, '(') + 1);
+	for (int i = 0; end && i < 20; i++) /* the 22nd field */
+		end = strchr(end + 1, ' ');
+	p->start = end ? strtoull(end, NULL, 10) : 0;
+	return true;
+}
+
+static bool alive(pid_t pid, uint64_t start)
+{
+	struct proc p;
+
+	return read_proc(pid, &p) && p.start == start;
+}
+
+static bool known(const struct proc *p)
+{
+	for (unsigned i = 0; i < n_seen; i++)
+		if (seen[i].pid == p->pid && seen[i].start == p->start)
+			return true;
+	return false;
+}
+
+/* Adds whoever is below somebody known. */
+static void look_around(pid_t root)
+{
+	static struct proc all[MAX_PIDS];
+	unsigned n = 0;
+	DIR *d = opendir("/proc");
+	bool more = true;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		if (pid > 0 && n < MAX_PIDS && read_proc(pid, &all[n]))
+			n++;
+	}
+	if (d)
+		closedir(d);
+	while (more) {
+		more = false;
+		for (unsigned i = 0; i < n; i++) {
+			bool mine = all[i].parent == root;
+			for (unsigned k = 0; !mine && k < n_seen; k++)
+				mine = seen[k].pid == all[i].parent && alive(seen[k].pid, seen[k].start);
+			if (mine && !known(&all[i])) {
+				/* Of tasks that have gone nothing is needed any more. */
+				for (unsigned k = 0; n_seen == MAX_PIDS && k < n_seen; k++)
+					if (!alive(seen[k].pid, seen[k].start))
+						seen[k--] = seen[--n_seen];
+				if (n_seen < MAX_PIDS)
+					seen[n_seen++] = all[i];
+				more = true;
+			}
+		}
+	}
+}
+
+static long rss_kb(pid_t pid)
+{
+	char path[64], line[256];
+	long kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* The inner-most PID namespace that the process is in, as a depth: how many numbers it has. */
+static int pid_depth(pid_t pid)
+{
+	char path[64], line[256];
+	int depth = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "NSpid:", 6))
+			for (char *p = line + 6; *p; p++)
+				depth += (*p == '\t');
+	if (f)
+		fclose(f);
+	return depth;
+}
+
+/* Gofer and supervisor are the command's only children. */
+static void find_guards(pid_t cli)
+{
+	look_around(cli);
+	for (unsigned i = 0, k = 0; i < n_seen && k < 2; i++) {
+		if (!alive(seen[i].pid, seen[i].start) || seen[i].parent != cli)
+			continue;
+		guards[k] = seen[i].pid;
+		memcpy(guard_name[k], seen[i].comm, sizeof(guard_name[k]));
+		guard_start[k++] = seen[i].start;
+	}
+	first_kb = 0;
+	for (int k = 0; k < 2; k++)
+		first_kb = MAX(first_kb, rss_kb(guards[k]));
+}
+
+/* --- Descriptors of tracees --- */
+static dev_t want_dev;
+static ino_t want_ino;
+static bool found_it, unreadable;
+static int is_it(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	found_it |= st->st_dev == want_dev && st->st_ino == want_ino;
+	/* The program may have made a directory there unreadable for its owner. */
+	if (type == FTW_DNR || type == FTW_NS)
+		unreadable = true;
+	if (type == FTW_DNR || (type == FTW_D && (st->st_mode & 0700) != 0700))
+		chmod(path, 0700);
+	return 0;
+}
+static bool in_bind(const struct stat *st)
+{
+	want_dev = st->st_dev;
+	want_ino = st->st_ino;
+	found_it = st->st_nlink == 0; /* has no place any more */
+	unreadable = !found_it;
+	for (int tries = 0; unreadable && !found_it && tries < 8; tries++) {
+		unreadable = false;
+		chmod(below_top("rw"), 0777);
+		nftw(below_top("rw"), is_it, 16, FTW_PHYS);
+	}
+	return found_it;
+}
+
+static void check_fd(const struct proc *p, const char *fd)
+{
+	char path[300], line[256];
+	unsigned flags = 0;
+	struct stat st, again;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%s", p->pid, fd);
+	if (stat(path, &st) || !of_host(st.st_dev))
+		return;
+	if (S_ISDIR(st.st_mode)) {
+		if (alive(p->pid, p->start))
+			finding("tracee %d (%s) has a host directory, device %lx inode %lu, as descriptor %s", p->pid,
+				p->comm, (unsigned long)st.st_dev, (unsigned long)st.st_ino, fd);
+		return;
+	}
+	if (!S_ISREG(st.st_mode))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", p->pid, fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%s", p->pid, fd);
+	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) || in_bind(&st))
+		return;
+	/* It may have been another between the looks, or have got its name only then. */
+	if (!stat(path, &again) && again.st_ino == st.st_ino && again.st_dev == st.st_dev && !in_bind(&again))
+		finding("tracee %d (%s) can write to a host file, device %lx inode %lu, by descriptor %s", p->pid, p->comm,
+			(unsigned long)st.st_dev, (unsigned long)st.st_ino, fd);
+}
+
+static unsigned fds_checked;
+
+static void check_fds(void)
+{
+	int own = pid_depth(getpid());
+
+	for (unsigned i = 0; i < n_seen; i++) {
+		char path[64];
+		DIR *d;
+
+		if (!alive(seen[i].pid, seen[i].start) || pid_depth(seen[i].pid) <= own + 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/fd", seen[i].pid);
+		d = opendir(path);
+		for (struct dirent *e; d && (e = readdir(d));)
+			if (e->d_name[0] != '.') {
+				check_fd(&seen[i], e->d_name);
+				fds_checked++;
+			}
+		if (d)
+			closedir(d);
+	}
+}
+
+/* --- One sandbox --- */
+static uint64_t total_calls(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned t = 0; t < n_tasks; t++)
+		for (unsigned k = 0; k < n_threads; k++)
+			n += shared->thread[t][k].calls;
+	return n;
+}
+
+static void make_files(void)
+{
+	static const char *const dirs[] = {"", "/d0", "/d1"};
+	static const char *const names[] = {"f0", "f1", "script"};
+	char p[PATH_MAX];
+
+	for (int w = 0; w < 2; w++) {
+		for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+			snprintf(p, sizeof(p), "%s/%s%s", top, w ? "rw" : "w", dirs[i]);
+			if (mkdir(p, 0777) && errno != EEXIST)
+				err(2, "%s", p);
+			chmod(p, 0777);
+			for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+				size_t len = strlen(p);
+				snprintf(p + len, sizeof(p) - len, "/%s", names[k]);
+				FILE *f = fopen(p, "w");
+				if (!f)
+					err(2, "%s", p);
+				fprintf(f, "#!/bin/true\n%s\n", names[k]);
+				fclose(f);
+				chmod(p, k == 2 ? 0755 : 0666);
+				p[len] = 0;
+			}
+		}
+		snprintf(p, sizeof(p), "%s/%s/l0", top, w ? "rw" : "w");
+		if (symlink("d0", p) && errno != EEXIST)
+			err(2, "%s", p);
+	}
+}
+
+static pid_t start(double left, int *in, int *out)
+{
+	int to[2], from[2], log[2], mem = memfd_create("sandbox-fuzz", MFD_CLOEXEC);
+	char bind[PATH_MAX], mnt[PATH_MAX], work[PATH_MAX], canary[PATH_MAX], s[24], t[24], k[24], sec[24], limit[24];
+	pid_t pid;
+
+	if (mem < 0 || ftruncate(mem, sizeof(*shared)) || pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ||
+	    pipe2(log, O_CLOEXEC) || fcntl(log[0], F_SETFL, O_NONBLOCK))
+		err(2, "memory");
+	if (shared)
+		munmap(shared, sizeof(*shared));
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, mem, 0);
+	if (shared == MAP_FAILED)
+		err(2, "memory");
+	snprintf(bind, sizeof(bind), "%s/rw", top);
+	snprintf(mnt, sizeof(mnt), "%s/w/rw", top);
+	snprintf(work, sizeof(work), "%s/w", top);
+	snprintf(canary, sizeof(canary), "%s/canary", top);
+	snprintf(s, sizeof(s), "%lu", seed);
+	snprintf(t, sizeof(t), "%u", n_tasks);
+	snprintf(k, sizeof(k), "%u", n_threads);
+	snprintf(sec, sizeof(sec), "%.1f", left);
+	snprintf(limit, sizeof(limit), "%d", (int)left + 60);
+	pid = fork();
+	if (!pid) {
+		if (dup2(to[0], 0) || dup2(from[1], 1) != 1 || dup2(log[1], 2) != 2 || dup2(mem, LIVE_FD) != LIVE_FD)
+			_exit(126);
+		fcntl(LIVE_FD, F_SETFD, 0);
+		execl(sandbox, sandbox, "--timeout", limit, "--hide", canary, "--bind", bind, mnt, "--chdir", work, "--",
+		      caller, canary, nonce, s, t, k, sec, NULL);
+		_exit(127);
+	}
+	if (pid < 0)
+		err(2, "fork");
+	close(to[0]);
+	close(from[1]);
+	close(log[1]);
+	close(mem);
+	close_fd_(&log_fd);
+	log_fd = log[0];
+	log_len = 0;
+	*in = to[1];
+	*out = from[0];
+	return pid;
+}
+
+/* Keeps the end of it. */
+static void drain_log(void)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(log_fd, buf, sizeof(buf))) > 0) {
+		size_t k = MIN((size_t)n, sizeof(log_tail)), keep = MIN(log_len, sizeof(log_tail) - k);
+		memmove(log_tail, log_tail + log_len - keep, keep);
+		memcpy(log_tail + keep, buf + (size_t)n - k, k);
+		log_len = keep + k;
+	}
+}
+
+static bool handshake(int in, int out)
+{
+	struct pollfd p = {.fd = out, .events = POLLIN};
+	char buf[16];
+
+	if (poll(&p, 1, 30000) <= 0 || read(out, buf, sizeof(buf)) < 6 || memcmp(buf, "ready\n", 6))
+		return false;
+	if (!access(below_top("w/made-inside"), F_OK)) {
+		finding("what is made inside appears on the host: nothing random was started");
+		return false;
+	}
+	return write(in, nonce, 32) == 32;
+}
+
+/* Watches until the command ends: its wait status. */
+static int watch(pid_t pid, double until)
+{
+	uint64_t calls = 0;
+	double moved = now();
+	bool gone = false;
+	int status;
+
+	find_guards(pid);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
+		uint64_t n = total_calls();
+
+		nanosleep(&tick, NULL);
+		drain_log();
+		look_around(pid);
+		check_fds();
+		if (n != calls)
+			moved = now();
+		calls = n;
+		for (int k = 0; k < 2; k++) {
+			long kb = rss_kb(guards[k]);
+			if (kb > first_kb + GROWTH_KB && guards[k]) {
+				finding("process %d of the sandbox has grown from %ld to %ld KiB", guards[k], first_kb, kb);
+				first_kb = kb;
+			}
+			/* At the end they go first. */
+			if (guards[k] && !gone && !alive(guards[k], guard_start[k]) && now() < until - 0.5) {
+				/* Or the command's end, which it has seen first. */
+				gone = true;
+				for (int i = 0; i < 30; i++) {
+					if (waitpid(pid, &status, WNOHANG))
+						return status;
+					nanosleep(&tick, NULL);
+				}
+				finding("%s (process %d) has ended %.1f s before the time, and the command goes on",
+					guard_name[k], guards[k], until - now());
+			}
+		}
+		if (now() - moved > hang_seconds || now() > until + hang_seconds) {
+			finding(now() > until ? "doesn't end" : "no call has returned for %u s", hang_seconds);
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			return 0;
+		}
+	}
+	return status;
+}
+
+static void check_left(void)
+{
+	double until = now() + 5;
+
+	for (unsigned i = 0; i < n_seen; i++) {
+		while (alive(seen[i].pid, seen[i].start) && now() < until)
+			nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		if (alive(seen[i].pid, seen[i].start))
+			finding("process %d (%s) is left behind", seen[i].pid, seen[i].comm);
+	}
+	n_seen = 0;
+}
+
+static void live(void)
+{
+	double end = now() + seconds;
+	uint64_t before, calls = 0, born = 0;
+	unsigned runs = 0;
+
+	before = manifest();
+	for (; now() < end && !findings; seed++) {
+		int in, out, status;
+		double left = MAX(end - now(), 1.0);
+		pid_t pid = start(left, &in, &out);
+
+		if (!handshake(in, out)) {
+			waitpid(pid, &status, 0);
+			findings++;
+			drain_log();
+			printf("FAIL seed %lu: the sandbox didn't start: %.*s\n", seed, (int)log_len, log_tail);
+			return;
+		}
+		status = watch(pid, now() + left);
+		close(in);
+		close(out);
+		runs++;
+		calls += total_calls();
+		born += shared->born;
+		/* A tracee may have killed its parent: that's its right. */
+		if (WIFSIGNALED(status) || WEXITSTATUS(status) == 125 || WEXITSTATUS(status) == 124)
+			finding("the command's end: wait status %x", (unsigned)status);
+		check_left();
+	}
+	if (manifest() != before)
+		finding("something on the host has changed outside the bind");
+	printf("%u sandboxes, %lu tasks, %lu calls, %u descriptors looked at, %u findings\n", runs, born, calls, fds_checked,
+	       findings);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"seconds", 1, 0, 's'},
+					      {"seed", 1, 0, 'S'},
+					      {"tasks", 1, 0, 't'},
+					      {"threads", 1, 0, 'T'},
+					      {"hang", 1, 0, 'h'},
+					      {"sandbox", 1, 0, 'b'},
+					      {0}};
+	char self[PATH_MAX - 16] = "", path[PATH_MAX];
+	uint8_t bytes[16];
+	int c;
+
+	if (argc < 2 || strcmp(argv[1], "live"))
+		errx(2, "usage: sandbox-fuzz live [--seconds S] [--seed N] [--tasks N] [--threads N] [--hang S] [--sandbox "
+			"FILE]");
+	optind = 2;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			seconds = strtod(optarg, NULL);
+			break;
+		case 'S':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			n_tasks = (unsigned)MIN(strtoul(optarg, NULL, 0), LIVE_TASKS);
+			break;
+		case 'T':
+			n_threads = (unsigned)MIN(strtoul(optarg, NULL, 0), LIVE_THREADS);
+			break;
+		case 'h':
+			hang_seconds = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'b':
+			sandbox = optarg;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		err(2, "/proc/self/exe");
+	snprintf(path, sizeof(path), "%s-caller", self);
+	caller = path;
+	if (access(caller, X_OK) || access(sandbox, X_OK))
+		err(2, "%s, %s", caller, sandbox);
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes) || !mkdtemp(top) || chmod(top, 0755))
+		err(2, "%s", top);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+	FILE *f = fopen(below_top("canary"), "w");
+	if (!f || fputs(nonce, f) < 0 || fclose(f) || mkdir(below_top("rw"), 0777) || mkdir(below_top("w"), 0777) ||
+	    mkdir(below_top("w/rw"), 0777))
+		err(2, "%s", top);
+	chmod(below_top("rw"), 0777);
+	make_files();
+	note_devs();
+	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	live();
+	if (!findings)
+		nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	else
+		printf("# kept: %s; once more: sandbox-fuzz live --seed %lu --tasks %u --threads %u\n", top, seed, n_tasks,
+		       n_threads);
+	return findings != 0;
+}
