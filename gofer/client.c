@@ -9,10 +9,13 @@
 #include "gofer/client.h"
 #include "gofer/wire.h"
 
+#include "base/log.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 struct conn {
 	atomic_bool busy; /* whoever sets it owns the rest */
@@ -94,6 +97,15 @@ uint64_t gofer_round_trips(const struct gofer *g)
 	return sum;
 }
 
+void gofer_queue(const struct gofer *g, unsigned *connections, unsigned *busy, unsigned *waiting)
+{
+	*connections = g->n;
+	*busy = 0;
+	for (unsigned k = 0; k < g->n; k++)
+		*busy += atomic_load_explicit(&g->conns[k].busy, memory_order_relaxed);
+	*waiting = atomic_load_explicit(&g->waiters, memory_order_relaxed);
+}
+
 static struct conn *try_conn(struct gofer *g)
 {
 	for (unsigned k = 0; k < g->n; k++) {
@@ -159,6 +171,26 @@ static int receive(struct gofer *g, struct conn *c, uint32_t op, bool want_fd, i
 	return 0;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static const char *op_name(uint32_t op)
+{
+	switch (op) {
+#define MSG(OP, name, req, rep) \
+	case OP_##OP:           \
+		return #name;
+#include "gofer/wire.def"
+#undef MSG
+	default:
+		return "?";
+	}
+}
+
 /* Sends what o holds and receives. c stays the caller's: the reply's strings are in its buffer. */
 static int exchange(struct gofer *g, struct conn *c, struct wire_out *o, uint32_t op, int send_fd, bool want_fd, int *fd,
 		    struct wire_in *i)
@@ -168,9 +200,13 @@ static int exchange(struct gofer *g, struct conn *c, struct wire_out *o, uint32_
 	if (o->fail)
 		return -E2BIG;
 	c->trips++;
+	int64_t before = log_on(LF_GOFER, LL_DEBUG) ? now_us() : 0;
 	if (wire_send(c->sock, o->p, o->len, send_fd))
 		return dead(g);
-	return receive(g, c, op, want_fd, fd, i);
+	int r = receive(g, c, op, want_fd, fd, i);
+	log_event(LF_GOFER, LL_DEBUG, "round trip", LOG_STR("op", op_name(op)), LOG_INT("us", now_us() - before),
+		  LOG_INT("result", r));
+	return r;
 }
 
 /* One request, one reply, for every message of wire.def: on success *c is owned by the caller until put_conn(). */

@@ -34,6 +34,8 @@ void gofer_client_free(struct gofer *g);
 /* One of the sockets: readable or hung up means that the gofer died. (With a single socket only hung up does.) */
 int gofer_client_pollfd(const struct gofer *g);
 uint64_t gofer_round_trips(const struct gofer *g);
+/* How many connections carry requests, how many of them are in use now, and how many threads wait for one. */
+void gofer_queue(const struct gofer *g, unsigned *connections, unsigned *busy, unsigned *waiting);
 
 /*
  * Walks path; attributes of the components from number skip on (0: the first), at most max. *n: how many exist of those. Stops

@@ -22,6 +22,12 @@ bool gofer_is_store(const char *name, size_t len)
 	return true;
 }
 
+bool gofer_is_hidden(const char *name, size_t len)
+{
+	const size_t n = sizeof GOFER_CONTROL_PREFIX - 1;
+	return gofer_is_store(name, len) || (len >= n && !memcmp(name, GOFER_CONTROL_PREFIX, n));
+}
+
 static int clone_mounts(const char *path, bool ro, unsigned flags, int *rootfd)
 {
 	AUTO_CLOSE int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags);

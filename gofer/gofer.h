@@ -26,6 +26,9 @@ int gofer_open_export(const char *path, bool ro, int *rootfd) MUST_CHECK;
 #define GOFER_STORE_PREFIX ".sandbox.filestore."
 #define GOFER_STORE_ID_LEN 16
 bool gofer_is_store(const char *name, size_t len);
+/* What running sandboxes are found by (interposer/registry.h): hidden in the same way, all names that begin so. */
+#define GOFER_CONTROL_PREFIX ".sandbox.control."
+bool gofer_is_hidden(const char *name, size_t len);
 
 /* The same for a directory, not recursive and writable: one from which no ".." leads out. */
 int gofer_open_store(const char *path, int *rootfd) MUST_CHECK;

@@ -41,20 +41,21 @@ static bool serve_one(struct conn *c, size_t len)
 	if (i.fail || (c->request_fd >= 0) != (op == OP_FSTAT))
 		return false;
 	switch (op) {
-#define MSG(OP, name, req, rep)                        \
-	case OP_##OP: {                                \
-		struct name##_req q;                   \
-		struct name##_rep r;                   \
-		memset(&r, 0, sizeof r);               \
-		if (!wire_get_##name##_req(&i, &q))    \
-			return false;                  \
-		status = gofer_op_##name(c, &q, &r);   \
-		if (status == OP_MALFORMED)            \
-			return false;                  \
-		gofer_start_reply(c, op, status, &o);  \
-		if (!status)                           \
-			wire_put_##name##_rep(&o, &r); \
-		break;                                 \
+#define MSG(OP, name, req, rep)                                                  \
+	case OP_##OP: {                                                          \
+		struct name##_req q;                                             \
+		struct name##_rep r;                                             \
+		memset(&r, 0, sizeof r);                                         \
+		if (!wire_get_##name##_req(&i, &q))                              \
+			return false;                                            \
+		status = gofer_op_##name(c, &q, &r);                             \
+		if (status == OP_MALFORMED)                                      \
+			return false;                                            \
+		log_event(LF_GOFER, LL_TRACE, #name, LOG_INT("result", status)); \
+		gofer_start_reply(c, op, status, &o);                            \
+		if (!status)                                                     \
+			wire_put_##name##_rep(&o, &r);                           \
+		break;                                                           \
 	}
 #include "gofer/wire.def"
 #undef MSG
@@ -112,6 +113,7 @@ int gofer_serve(const struct gofer_export *exports, unsigned n_exports, const in
 		if (err)
 			die("gofer: cannot make a thread: %s", strerror(err));
 	}
+	log_event(LF_GOFER, LL_INFO, "serving", LOG_INT("exports", n_exports), LOG_INT("writable", srv.writable));
 	/* Past this every thread has made its start-up calls, and none has read a request. */
 	pthread_barrier_wait(&gate);
 	err = gofer_confine_calls(&srv);

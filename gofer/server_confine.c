@@ -186,14 +186,14 @@ int gofer_confine(const struct server *srv)
 	return landlock(srv);
 }
 
-/* write: messages. Memory and signal calls: how a thread of glibc ends. */
+/* write, clock_gettime: messages. Memory and signal calls: how a thread of glibc ends. */
 static const int calls_always[] = {
     SCMP_SYS(recvmsg),    SCMP_SYS(sendmsg),      SCMP_SYS(shutdown),        SCMP_SYS(close),
     SCMP_SYS(openat),     SCMP_SYS(openat2),      SCMP_SYS(fcntl),           SCMP_SYS(statx),
     SCMP_SYS(readlinkat), SCMP_SYS(fstatfs),      SCMP_SYS(getdents64),      SCMP_SYS(getxattr),
     SCMP_SYS(listxattr),  SCMP_SYS(futex),        SCMP_SYS(write),           SCMP_SYS(madvise),
     SCMP_SYS(munmap),     SCMP_SYS(exit),         SCMP_SYS(exit_group),      SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(brk),        SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall),
+    SCMP_SYS(brk),        SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
 };
 static const int calls_write[] = {
     SCMP_SYS(mkdirat),   SCMP_SYS(mknodat),   SCMP_SYS(symlinkat), SCMP_SYS(linkat),

@@ -46,11 +46,12 @@ static int root_dup(const struct gofer_export *e)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Does a component of path, which has passed wire_check_path(), name a filestore? */
+/* Does a component of path, which has passed wire_check_path(), name what is ours? */
 static bool hidden(const char *path)
 {
-	for (const char *p = path; (p = strstr(p, GOFER_STORE_PREFIX)); p++)
-		if ((p == path || p[-1] == '/') && gofer_is_store(p, strcspn(p, "/")))
+	/* Both kinds of names begin so. */
+	for (const char *p = path; (p = strstr(p, ".sandbox.")); p++)
+		if ((p == path || p[-1] == '/') && gofer_is_hidden(p, strcspn(p, "/")))
 			return true;
 	return false;
 }
@@ -204,7 +205,7 @@ int gofer_op_walk(struct conn *c, const struct walk_req *q, struct walk_rep *r)
 		int err;
 		if (slash)
 			*slash = 0;
-		if (gofer_is_store(name, strlen(name)))
+		if (gofer_is_hidden(name, strlen(name)))
 			return 0;
 		if (at + 1 == total) {
 			err = get_attr(dir, name, a);
@@ -288,7 +289,7 @@ int gofer_op_readdir(struct conn *c, const struct readdir_req *q, struct readdir
 			off += d->d_reclen;
 			if ((len == 1 && d->d_name[0] == '.') || (len == 2 && d->d_name[0] == '.' && d->d_name[1] == '.'))
 				continue;
-			if (gofer_is_store(d->d_name, len))
+			if (gofer_is_hidden(d->d_name, len))
 				continue;
 			if (wire_put_dirent(&entries, d->d_ino, d->d_type, d->d_name, len))
 				continue;
@@ -329,7 +330,7 @@ int gofer_op_getattrs(struct conn *c, const struct getattrs_req *q, struct getat
 		return err;
 	name = q->names.p;
 	for (uint32_t k = 0; k < q->count; k++, name += strlen(name) + 1) {
-		err = gofer_is_store(name, strlen(name)) ? -ENOENT : get_attr(dir, name, &c->attrs[k]);
+		err = gofer_is_hidden(name, strlen(name)) ? -ENOENT : get_attr(dir, name, &c->attrs[k]);
 		if (err == -ENOENT)
 			c->attrs[k] = (struct gattr){0};
 		else if (err)

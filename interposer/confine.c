@@ -13,14 +13,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
-void confine_supervisor(bool tracing)
+void confine_supervisor(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* A sanitizer's runtime makes calls of its own choice: such a build is for tests and runs without this filter. */
 	return;
 #endif
-	int err = filter_install_supervisor(tracing);
+	int err = filter_install_supervisor();
 	if (err)
 		die("can't install the supervisor's own filter: %s", strerror(-err));
 }

@@ -10,7 +10,7 @@ union control {
 	struct cmsghdr align;
 };
 
-int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t len)
+int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t len, int flags)
 {
 	union control u = {0};
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
@@ -23,21 +23,27 @@ int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t l
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int) * n);
 	memcpy(CMSG_DATA(c), fds, sizeof(int) * n);
-	return sendmsg(sock, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(sock, &m, MSG_NOSIGNAL | flags) < 0 ? -errno : 0;
 }
 
-int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t len)
+int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t *len, int flags)
 {
 	union control u = {0};
-	struct iovec iov = {.iov_base = data, .iov_len = len};
+	struct iovec iov = {.iov_base = data, .iov_len = *len};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};
-	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | flags);
 	if (r <= 0)
 		return r ? -errno : -EPIPE;
+	unsigned n = 0;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return 0;
-	unsigned n = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(fds, CMSG_DATA(c), sizeof(int) * MIN(n, (unsigned)FDPASS_MAX));
-	return (int)n;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		n = MIN((unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int)), (unsigned)FDPASS_MAX);
+		memcpy(fds, CMSG_DATA(c), sizeof(int) * n);
+	}
+	*len = (size_t)r;
+	if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return (int)n;
+	while (n)
+		close(fds[--n]);
+	return -EMSGSIZE;
 }

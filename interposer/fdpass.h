@@ -7,10 +7,10 @@
 
 #define FDPASS_MAX 4
 
-/* Sends data with n descriptors, which stay the caller's. 0 or -errno. */
-int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t len) MUST_CHECK;
-/* Receives one packet of at most len bytes and up to FDPASS_MAX descriptors, close-on-exec, the caller's. The number of descriptors, -EPIPE at
- * the end of the connection, or -errno. */
-int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t len) MUST_CHECK;
+/* Sends data with n descriptors, which stay the caller's. flags: MSG_DONTWAIT or 0. 0 or -errno. */
+int fdpass_send(int sock, const int *fds, unsigned n, const void *data, size_t len, int flags) MUST_CHECK;
+/* Receives one packet of at most *len bytes and up to FDPASS_MAX descriptors, close-on-exec, the caller's; *len is then the packet's. The
+ * number of descriptors, -EPIPE at the end of the connection, -EMSGSIZE for more than fits, or -errno. */
+int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t *len, int flags) MUST_CHECK;
 
 #endif

@@ -67,9 +67,8 @@ int filter_install_stops(const uint64_t *set, unsigned n_bits)
 	return err;
 }
 
-int filter_install_supervisor(bool tracing)
+int filter_install_supervisor(void)
 {
-	struct sock_fprog prog =
-	    tracing ? (struct sock_fprog)PROG(supervisor_filter_tracing) : (struct sock_fprog)PROG(supervisor_filter);
+	struct sock_fprog prog = PROG(supervisor_filter);
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) ? -errno : 0;
 }

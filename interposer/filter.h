@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-/* init's execve with this pointer is a report: the wait status of the command is the second argument. */
-#define INIT_REPORT_MAGIC UINT64_C(0x5afe5742c0de0002)
+/* An execve with this pointer is a word to the supervisor (interposer/init.h): word, value and ticket are the other arguments. */
+#define INIT_MAGIC UINT64_C(0x5afe5742c0de0002)
 
 /* Directory descriptors that the supervisor may use in *at calls have these numbers, which its filter names. */
 #define FIXED_FD_FIRST 960 /* aligned, so that one masked comparison tells; below 1024, a common limit */
@@ -23,7 +23,7 @@ int filter_install_tracee(bool growing, bool keep, bool refusing) MUST_CHECK;
  * (SECCOMP_RET_TRACE with this data), and fail with ENOSYS without one. 0 or -errno. */
 #define FILTER_STOP_DATA 0x5afe
 int filter_install_stops(const uint64_t *set, unsigned n_bits) MUST_CHECK;
-/* The supervisor's own, for all its threads; tracing: with ptrace(2). 0 or -errno. */
-int filter_install_supervisor(bool tracing) MUST_CHECK;
+/* The supervisor's own, for all its threads. 0 or -errno. */
+int filter_install_supervisor(void) MUST_CHECK;
 
 #endif

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #define MAX_INSNS 4096
@@ -315,6 +316,7 @@ static const int supervisor_calls[] = {
     SYS_prlimit64,
     SYS_pidfd_open,
     SYS_pidfd_getfd,
+    SYS_pidfd_send_signal,
     SYS_kcmp,
     SYS_getsid,
     SYS_getpgid,
@@ -337,20 +339,25 @@ static const int supervisor_calls[] = {
 static const int supervisor_at_calls[] = {SYS_openat,   SYS_mkdirat,   SYS_mknodat,   SYS_linkat,
 					  SYS_unlinkat, SYS_symlinkat, SYS_renameat2, SYS_fchmodat};
 
-static void supervisor_program(const char *name_of, bool tracing)
+/* Of the tracees, whose calls and memory are the supervisor's own affair already (interposer/trace/): what follows them, and no more. */
+static const int supervisor_ptrace[] = {
+    PTRACE_SEIZE,   PTRACE_INTERRUPT, PTRACE_LISTEN,           PTRACE_DETACH,
+    PTRACE_SYSCALL, PTRACE_CONT,      PTRACE_GET_SYSCALL_INFO, PTRACE_GETEVENTMSG,
+    PTRACE_GETREGS, PTRACE_POKEUSER,  PTRACE_GETSIGINFO,       PTRACE_SETOPTIONS,
+};
+
+static void supervisor_program(const char *name_of)
 {
 	static struct program p;
 	p.n = 0;
 	scmp_filter_ctx f = new_filter(SCMP_ACT_ERRNO(EPERM), SCMP_ACT_ERRNO(ENOSYS));
 	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_calls); i++)
 		add_rule(f, SCMP_ACT_ALLOW, supervisor_calls[i]);
-	if (tracing)
-		add_rule(f, SCMP_ACT_ALLOW, SYS_ptrace);
 	/* The C library tries clone3 first, whose flags are in memory, and falls back to clone. */
 	add_rule(f, SCMP_ACT_ERRNO(ENOSYS), SYS_clone3);
 	enum { DIRS = FIXED_FD_LAST - FIXED_FD_FIRST + 1, N = ARRAY_SIZE(supervisor_at_calls) };
 	_Static_assert(!(DIRS & (DIRS - 1)) && FIXED_FD_FIRST % DIRS == 0, "one mask for all");
-	static struct filter_rule rules[N + 1];
+	static struct filter_rule rules[N + 1 + ARRAY_SIZE(supervisor_ptrace)];
 	size_t n = 0;
 	for (unsigned i = 0; i < N; i++) {
 		int nr = supervisor_at_calls[i];
@@ -364,6 +371,12 @@ static void supervisor_program(const char *name_of, bool tracing)
 	add_rule(f, SCMP_ACT_TRACE(SYS_clone), SYS_clone);
 	rules[n++] = (struct filter_rule){
 	    .nr = SYS_clone, .action = FILTER_ALLOW, .n_conds = 1, .conds = {{0, CLONE_THREAD, FILTER_EQ, CLONE_THREAD}}};
+	add_rule(f, SCMP_ACT_TRACE(SYS_ptrace), SYS_ptrace);
+	for (unsigned i = 0; i < ARRAY_SIZE(supervisor_ptrace); i++)
+		rules[n++] = (struct filter_rule){.nr = SYS_ptrace,
+						  .action = FILTER_ALLOW,
+						  .n_conds = 1,
+						  .conds = {{0, UINT32_MAX, FILTER_EQ, (uint32_t)supervisor_ptrace[i]}}};
 	export_program(f, &p);
 	replace_markers(&p, rules, n, SECCOMP_RET_ERRNO | EPERM);
 	print(name_of, &p);
@@ -380,7 +393,6 @@ int main(void)
 	tracee_program("tracee_filter_growing_refusing", true, false, true);
 	tracee_program("tracee_filter_keep_refusing", false, true, true);
 	tracee_program("tracee_filter_both_refusing", true, true, true);
-	supervisor_program("supervisor_filter", false);
-	supervisor_program("supervisor_filter_tracing", true);
+	supervisor_program("supervisor_filter");
 	return 0;
 }

@@ -7,7 +7,9 @@
  */
 #include "interposer/front.h"
 #include "base/log.h"
+#include "interposer/fdpass.h"
 #include "interposer/front_tty.h"
+#include "interposer/registry.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -29,7 +31,10 @@ struct ring {
 
 struct loop {
 	const struct front *f;
-	int ctl, sigfd, pidfd;
+	int ctl, sigfd;
+	int pidfd;     /* the supervisor, or -1: the end of ctl is its end */
+	bool no_pidfd; /* that's so from the start */
+	int listener;
 	int edge; /* epoll of our terminal, edge triggered: news about it while we are in the background */
 	sigset_t watched;
 	bool tty_in; /* our terminal can still be read */
@@ -43,7 +48,7 @@ struct loop {
 	int64_t deadline; /* ms of the monotonic clock, or 0 */
 	bool timed_out;
 	uint64_t pending; /* signals to forward, bit sig - 1 */
-	bool pending_cont;
+	bool pending_cont, pending_dump;
 	struct ring in, out; /* terminal to command, command to terminal */
 };
 
@@ -176,21 +181,24 @@ static void leave_raw(struct loop *l)
 /* Sends what is pending. The supervisor may be busy: what doesn't fit now stays pending, and poll() says when. */
 static void send_pending(struct loop *l)
 {
-	while (l->ctl_open && l->started && (l->pending || l->pending_cont)) {
-		struct front_msg m = {.event = FRONT_CONTINUE};
+	while (l->ctl_open && l->started && (l->pending || l->pending_cont || l->pending_dump)) {
+		struct front_msg m = {.event = l->pending_cont ? FRONT_CONTINUE : FRONT_DUMP};
 		if (l->pending)
 			m = (struct front_msg){.event = FRONT_SIGNAL, .status = __builtin_ctzll(l->pending) + 1};
 		if (send(l->ctl, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 			if (errno == EINTR)
 				continue;
 			if (errno != EAGAIN)
-				l->pending = l->pending_cont = 0; /* it's ending: its process descriptor tells the rest */
+				l->pending = l->pending_cont = l->pending_dump =
+				    0; /* it's ending: its process descriptor tells the rest */
 			return;
 		}
 		if (l->pending)
 			l->pending &= l->pending - 1;
-		else
+		else if (l->pending_cont)
 			l->pending_cont = false;
+		else
+			l->pending_dump = false;
 	}
 }
 
@@ -273,8 +281,11 @@ static void receive(struct loop *l)
 			return;
 		if (n != sizeof(m)) {
 			l->ctl_open = false;
+			l->ended |= l->no_pidfd;
 			return;
 		}
+		log_event(LF_INTERPOSER, LL_DEBUG, "from the supervisor", LOG_INT("event", m.event),
+			  LOG_INT("status", m.status));
 		switch (m.event) {
 		case FRONT_STARTED:
 			l->started = true;
@@ -308,6 +319,7 @@ static bool ends_us(int sig)
 
 static void on_signal(struct loop *l, int sig)
 {
+	log_event(LF_INTERPOSER, LL_DEBUG, "signal", LOG_INT("signal", sig));
 	if (sig == SIGCONT) {
 		/* Stopped from outside by SIGSTOP, or `fg` and `bg`. */
 		if (l->started && !l->done) {
@@ -318,6 +330,8 @@ static void on_signal(struct loop *l, int sig)
 		front_tty_copy_size(l->f);
 	} else if (l->done) {
 		l->abandon |= ends_us(sig);
+	} else if (sig == SIGUSR1 && l->f->dump_on_usr1) {
+		l->pending_dump = true;
 	} else if (l->started) {
 		l->pending |= 1ULL << (sig - 1);
 	} else if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU) {
@@ -386,7 +400,28 @@ static bool may_write(struct loop *l)
 	return front_tty_foreground(l->f->tty);
 }
 
-enum { SLOT_CTL, SLOT_SIG, SLOT_PID, SLOT_MASTER, SLOT_TTY, SLOT_EDGE, SLOT_COUNT };
+/* Somebody wants something of the sandbox: if it's our own user, the supervisor will see to it. Who isn't served sees the end of the
+ * connection. */
+static void let_in(struct loop *l)
+{
+	struct front_msg m = {.event = FRONT_CONNECTION};
+	AUTO_CLOSE int sock = accept4(l->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (sock < 0) {
+		/* For want of descriptors: it would be readable for ever. */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			l->listener = -1;
+		return;
+	}
+	if (!registry_peer_ok(sock)) {
+		log_event(LF_INTERPOSER, LL_WARN, "a request of another user's was refused");
+		return;
+	}
+	int r = fdpass_send(l->ctl, &sock, 1, &m, sizeof(m), MSG_DONTWAIT);
+	log_event(LF_INTERPOSER, LL_DEBUG, "connection from outside", LOG_INT("passed", r));
+}
+
+enum { SLOT_CTL, SLOT_SIG, SLOT_PID, SLOT_LISTEN, SLOT_MASTER, SLOT_TTY, SLOT_EDGE, SLOT_COUNT };
 
 static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 {
@@ -396,11 +431,14 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	if (l->ctl_open) {
 		p[SLOT_CTL].fd = l->ctl;
-		p[SLOT_CTL].events = (short)(POLLIN | (l->started && (l->pending || l->pending_cont) ? POLLOUT : 0));
+		p[SLOT_CTL].events =
+		    (short)(POLLIN | (l->started && (l->pending || l->pending_cont || l->pending_dump) ? POLLOUT : 0));
 	}
 	p[SLOT_SIG].fd = l->sigfd;
 	if (!l->ended)
 		p[SLOT_PID].fd = l->pidfd;
+	if (l->ctl_open && !l->done)
+		p[SLOT_LISTEN].fd = l->listener;
 	if (!has_tty(l))
 		return;
 	p[SLOT_MASTER].events = (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done ? POLLOUT : 0));
@@ -508,6 +546,8 @@ static void run(struct loop *l)
 			on_edge(l);
 		if (p[SLOT_PID].revents)
 			l->ended = true;
+		if (p[SLOT_LISTEN].revents)
+			let_in(l);
 	}
 }
 
@@ -517,10 +557,13 @@ static int open_all(struct loop *l, pid_t supervisor)
 
 	if (r < 0)
 		return r;
-	l->pidfd = (int)syscall(SYS_pidfd_open, supervisor, 0);
-	if (l->pidfd < 0 && errno != ESRCH)
-		return -errno;
-	l->ended = l->pidfd < 0;
+	l->no_pidfd = supervisor < 0;
+	if (!l->no_pidfd) {
+		l->pidfd = (int)syscall(SYS_pidfd_open, supervisor, 0);
+		if (l->pidfd < 0 && errno != ESRCH)
+			return -errno;
+		l->ended = l->pidfd < 0;
+	}
 	if (!has_tty(l))
 		return 0;
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
@@ -539,6 +582,7 @@ int front_run(struct front *f, int ctl, pid_t supervisor)
 			   .sigfd = -1,
 			   .pidfd = -1,
 			   .edge = -1,
+			   .listener = f->listener,
 			   .ctl_open = true,
 			   .tty_in = true,
 			   .attached = !f->background};

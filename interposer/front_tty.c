@@ -64,7 +64,7 @@ int front_open(struct front *f)
 {
 	int ours = -1;
 
-	*f = (struct front){.slave = -1, .master = -1, .tty = -1};
+	*f = (struct front){.slave = -1, .master = -1, .tty = -1, .listener = -1};
 	for (int i = 0; i < 3; i++) {
 		f->use_pty[i] = is_controlling(i);
 		if (f->use_pty[i] && ours < 0)
@@ -81,10 +81,8 @@ int front_open(struct front *f)
 	return 0;
 }
 
-int front_make_pty(struct front *f, int devpts)
+int front_open_pty(int devpts, int *out_master, int *out_slave)
 {
-	struct termios modes;
-	struct winsize size;
 	int unlock = 0;
 
 	AUTO_CLOSE int master = move_up(openat(devpts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -98,6 +96,21 @@ int front_make_pty(struct front *f, int devpts)
 		return -errno;
 	if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return -errno;
+	*out_master = take_fd(&master);
+	*out_slave = take_fd(&slave);
+	return 0;
+}
+
+int front_make_pty(struct front *f, int devpts)
+{
+	AUTO_CLOSE int master = -1;
+	AUTO_CLOSE int slave = -1;
+	struct termios modes;
+	struct winsize size;
+	int r = front_open_pty(devpts, &master, &slave);
+
+	if (r)
+		return r;
 	if (tcgetattr(f->tty, &modes) < 0 || tcsetattr(slave, TCSANOW, &modes) < 0)
 		return -errno;
 	if (!ioctl(f->tty, TIOCGWINSZ, &size))

@@ -130,7 +130,7 @@ static int install_stops(const struct trace_options *t)
 	return filter_install_stops(t->filtered ? t->wanted.bits : all.bits, TRACE_CALLS);
 }
 
-static _Noreturn void run_command(const struct init_config *cfg, int slave, char **sh_argv)
+void init_run_command(const struct init_config *cfg, int slave, char **sh_argv)
 {
 	setpgid(0, 0);
 	if (slave >= 0) {
@@ -172,12 +172,47 @@ static bool give_terminal(int slave, pid_t command, int wstatus)
 	return true;
 }
 
+bool init_saw(const struct init_config *cfg, uint64_t ticket, pid_t command, int wstatus, int *slave)
+{
+	if (WIFSTOPPED(wstatus) && *slave >= 0 && give_terminal(*slave, command, wstatus)) {
+		close(*slave);
+		*slave = -1;
+	}
+	cfg->tell(INIT_REPORT, wstatus, ticket);
+	return !WIFSTOPPED(wstatus);
+}
+
+static _Noreturn void give_up(const struct init_config *cfg, const char *what)
+{
+	log_msg("cannot %s: %s", what, strerror(errno));
+	cfg->tell(INIT_REPORT, 125 << 8, 0);
+	_exit(125);
+}
+
+/* Starts what waits to join. The descriptors come into our table, since only there can the supervisor put them, and stay for the fork. */
+static void let_join(const struct init_config *cfg)
+{
+	for (;;) {
+		long ticket = cfg->tell(INIT_TAKE, 0, 0);
+		if (ticket <= 0)
+			break;
+		bool tty = fcntl(SESSION_TTY, F_GETFD) >= 0;
+		pid_t pid = fork();
+		if (!pid)
+			init_session(cfg, (uint64_t)ticket, tty);
+		pid = pid < 0 ? -errno : pid;
+		close_range(SESSION_STDIN, ~0U, 0);
+		cfg->tell(INIT_SPAWNED, pid, (uint64_t)ticket);
+	}
+	close_range(SESSION_STDIN, ~0U, 0); /* of one that failed half way */
+}
+
 _Noreturn void init_main(const struct init_config *cfg)
 {
 	int slave = cfg->slave;
 	int wstatus = 0;
 	size_t argc = 0;
-	sigset_t all;
+	sigset_t all, wait_for;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
@@ -186,23 +221,17 @@ _Noreturn void init_main(const struct init_config *cfg)
 	setsid(); /* EPERM: the launcher has done it */
 	if (slave >= 0 && slave < 3)
 		slave = fcntl(slave, F_DUPFD_CLOEXEC, 3);
-	if (slave >= 0 && ioctl(slave, TIOCSCTTY, 0) < 0) {
-		log_msg("cannot make the command's terminal a controlling terminal: %s", strerror(errno));
-		cfg->report(125 << 8);
-		_exit(125);
-	}
+	if (slave >= 0 && ioctl(slave, TIOCSCTTY, 0) < 0)
+		give_up(cfg, "make the command's terminal a controlling terminal");
 	while (cfg->argv[argc])
 		argc++;
 	char **sh_argv = xcalloc(argc + 2, sizeof(*sh_argv));
 
 	pid_t command = fork();
 	if (!command)
-		run_command(cfg, slave, sh_argv);
-	if (command < 0) {
-		log_msg("cannot start a process: %s", strerror(errno));
-		cfg->report(125 << 8);
-		_exit(125);
-	}
+		init_run_command(cfg, slave, sh_argv);
+	if (command < 0)
+		give_up(cfg, "start a process");
 	if (slave >= 0 && cfg->background) {
 		dup2(slave, 0);
 		slave = 0;
@@ -212,20 +241,19 @@ _Noreturn void init_main(const struct init_config *cfg)
 		close_range(0, ~0U, 0);
 	}
 
+	/* Both are blocked, and a blocked signal waits, ignored or not (kernel/signal.c sig_ignored()): none is missed. */
+	sigemptyset(&wait_for);
+	sigaddset(&wait_for, SIGCHLD);
+	sigaddset(&wait_for, INIT_WAKE);
 	for (;;) {
-		pid_t pid = waitpid(-1, &wstatus, WUNTRACED);
+		pid_t pid;
+		while ((pid = waitpid(-1, &wstatus, WUNTRACED | WNOHANG)) > 0) {
+			if (pid == command && init_saw(cfg, 0, command, wstatus, &slave))
+				_exit(WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 128 + WTERMSIG(wstatus));
+		}
 		if (pid < 0 && errno != EINTR)
 			_exit(125); /* the command can't be lost: ECHILD would mean that someone else reaped it */
-		if (pid != command)
-			continue;
-		if (!WIFSTOPPED(wstatus))
-			break;
-		if (slave >= 0 && give_terminal(slave, command, wstatus)) {
-			close(slave);
-			slave = -1;
-		}
-		cfg->report(wstatus);
+		if (sigwaitinfo(&wait_for, NULL) == INIT_WAKE)
+			let_join(cfg);
 	}
-	cfg->report(wstatus);
-	_exit(WIFEXITED(wstatus) ? WEXITSTATUS(wstatus) : 128 + WTERMSIG(wstatus));
 }

@@ -18,6 +18,7 @@
 #include "interposer/init.h"
 #include "interposer/limits.h"
 #include "interposer/media.h"
+#include "interposer/registry.h"
 #include "interposer/supervisor.h"
 
 #include <fcntl.h>
@@ -96,7 +97,7 @@ static _Noreturn void export_helper(int sock, const struct export_request *req, 
 	for (unsigned i = 0; i < n; i++) {
 		int fd = -1;
 		open_export_or_die(&req[i], &fd);
-		if (fdpass_send(sock, &fd, 1, "", 1))
+		if (fdpass_send(sock, &fd, 1, "", 1, 0))
 			_exit(125);
 		close(fd);
 	}
@@ -133,8 +134,9 @@ static void open_exports(const struct export_request *req, unsigned n, struct go
 			open_export_or_die(&req[i], &out[i].rootfd);
 		} else {
 			char byte;
+			size_t len = 1;
 			int fds[FDPASS_MAX];
-			if (fdpass_recv(sv[0], fds, &byte, 1) != 1) {
+			if (fdpass_recv(sv[0], fds, &byte, &len, 0) != 1) {
 				waitpid(helper, NULL, 0); /* it said why */
 				leave(125);
 			}
@@ -183,8 +185,10 @@ static void start_gofer(const struct gofer_export *exports, unsigned n, const in
 	/* Out of the terminal's reach: Ctrl-C is for the command, the gofer ends with its last connection. */
 	setsid();
 	/* Nothing of ours on 0 and 1; 2 stays for messages. */
-	int keep[1 + MAX_EXPORTS + GOFER_CONNECTIONS], k = 0;
+	int keep[2 + MAX_EXPORTS + GOFER_CONNECTIONS], k = 0;
 	keep[k++] = 2;
+	keep[k++] = log_debug_fd();
+	log_set_process("gofer");
 	for (unsigned i = 0; i < n; i++)
 		keep[k++] = exports[i].rootfd;
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
@@ -194,7 +198,7 @@ static void start_gofer(const struct gofer_export *exports, unsigned n, const in
 }
 
 /* The tracees inherit descriptors that the caller passed on purpose, but never one of a directory: it would be a door to the host. */
-static void check_inherited(void)
+void launch_check_inherited(void)
 {
 	for (int fd = 0; fd < 3; fd++) {
 		struct stat st;
@@ -253,8 +257,9 @@ static void take_stores(struct media *m, const struct gofer_export *from)
 static int take_pty(struct front *front, int ctl)
 {
 	struct front_msg m = {0};
+	size_t len = sizeof m;
 	int fds[FDPASS_MAX];
-	int n = fdpass_recv(ctl, fds, &m, sizeof m);
+	int n = fdpass_recv(ctl, fds, &m, &len, 0);
 	if (n == 2 && m.event == FRONT_PTY) {
 		front->master = fds[0];
 		front->slave = fds[1];
@@ -265,11 +270,47 @@ static int take_pty(struct front *front, int ctl)
 	return 125;
 }
 
+static void open_debug_log(const struct launch_options *opt)
+{
+	int r = opt->debug_log ? log_debug_open(opt->debug_log, opt->debug_levels) : 0;
+	if (r == -EINVAL)
+		die("--debug-level: \"%s\": FOLDER=LEVEL,... of gofer, vfs, kernel, interposer, tools and off, error, warn, "
+		    "info, "
+		    "debug, trace",
+		    opt->debug_levels);
+	if (r)
+		die("--debug-log: %s: %s", opt->debug_log, strerror(-r));
+}
+
+static const char *medium_name(const struct launch_options *opt)
+{
+	static const char *const names[] = {"memory", "memory", "dir", "self"};
+	if (opt->overlay_none)
+		return "none";
+	if (opt->keep)
+		return "kept";
+	return names[opt->root_medium.kind ? opt->root_medium.kind : opt->all.kind];
+}
+
+/* Without a record it runs all the same: it can't be found then. */
+static void register_sandbox(struct registration *r, const struct launch_options *opt, pid_t sup)
+{
+	int err = registry_add(r, sup, opt->name, medium_name(opt), opt->root, opt->argv);
+	if (err == -EPERM)
+		log_msg(
+		    "warning: the directory for sandbox ps and exec isn't our own and private: this one will not be found");
+	log_event(LF_INTERPOSER, LL_INFO, "registered", LOG_INT("result", err), LOG_STR("record", r->file),
+		  LOG_INT("supervisor", sup));
+	if (err)
+		registry_remove(r);
+}
+
 int sandbox_run(const struct launch_options *opt)
 {
 	struct init_config init = {.argv = opt->argv, .env = opt->env};
 	init_save_signals(&init);
-	check_inherited();
+	launch_check_inherited();
+	open_debug_log(opt);
 	/* RLIMIT_NOFILE: gofer and supervisor use all they may; init gives the command what we had. */
 	struct rlimit nofile;
 	getrlimit(RLIMIT_NOFILE, &nofile);
@@ -293,13 +334,13 @@ int sandbox_run(const struct launch_options *opt)
 	init.background = front.background;
 
 	unsigned n = 1;
-	struct export_request *req = xcalloc(opt->n_mounts + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
+	struct export_request *req = xcalloc(opt->n_mounts + opt->n_layers + 2 + N_SYS_PARTS + VFS_STORES, sizeof *req);
 	req[0] = (struct export_request){.path = opt->root, .ro = true};
 	for (unsigned i = 0; i < opt->n_mounts; i++)
 		if (opt->mounts[i].kind == MOUNT_BIND)
 			req[n++] = (struct export_request){.path = opt->mounts[i].src,
 							   .ro = opt->mounts[i].bind != BIND_RW || opt->all.kind};
-	if (n > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
+	if (n + opt->n_layers > MAX_EXPORTS - N_SYS_PARTS - VFS_STORES)
 		die("too many binds (at most %d)", MAX_EXPORTS - N_SYS_PARTS - VFS_STORES - 1);
 	struct sys_part sys[N_SYS_PARTS] = {{"/sys/devices/system", 0}, {"/sys/kernel/mm/transparent_hugepage", 0}};
 	for (unsigned i = 0; i < N_SYS_PARTS; i++) {
@@ -308,12 +349,16 @@ int sandbox_run(const struct launch_options *opt)
 		sys[i].export = n;
 		req[n++] = (struct export_request){.path = sys[i].path, .ro = true};
 	}
+	const uint32_t first_layer = n;
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		req[n++] = (struct export_request){.path = opt->layers[i].store, .ro = true};
 	static struct media media;
 	static struct limits limits;
 	unsigned n_req = n;
 	media_prepare(opt, &media);
-	/* Where each write asks the supervisor, handing it over to the tracer would cost more than its stops. */
-	trace.reports = trace.on && !media.watched;
+	/* Where each write asks the supervisor, handing it over to the tracer would cost more than its stops; and only one that
+	 * has stopped shows its registers. */
+	trace.reports = trace.on && !media.watched && !trace.stacks;
 	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
 	if (opt->keep)
 		req[n_req++] = (struct export_request){.path = opt->keep->data, .ro = false};
@@ -369,6 +414,7 @@ int sandbox_run(const struct launch_options *opt)
 				   : getegid(),
 	    .sys = {sys[0], sys[1]},
 	    .keepfd = keepfd,
+	    .first_layer = first_layer,
 	    .media = &media,
 	    .limits = &limits,
 	    .host_uid = geteuid(),
@@ -410,12 +456,19 @@ int sandbox_run(const struct launch_options *opt)
 	if (write(ready[1], &args.two_ids, sizeof args.two_ids) != sizeof args.two_ids)
 		die("the supervisor died at once");
 	close(ready[1]);
+	/* After the last fork of ours: nobody else has the socket. */
+	struct registration reg;
+	register_sandbox(&reg, opt, sup);
+	front.listener = reg.listener;
+	front.dump_on_usr1 = opt->debug_log != NULL;
 	int status = front.tty >= 0 ? take_pty(&front, ctl[0]) : 0;
 	if (!status)
 		status = front_run(&front, ctl[0], sup);
-	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, or is in
-	 * a control group, goes first. */
-	if (media.n || limits.n) {
+	registry_remove(&reg);
+	log_event(LF_INTERPOSER, LL_INFO, "the sandbox ended", LOG_INT("status", status));
+	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, is in
+	 * a control group or has the lock of a layer goes first. */
+	if (media.n || limits.n || opt->n_layers) {
 		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
 		media_remove(&media);

@@ -35,6 +35,12 @@ struct launch_keep {
 	uint32_t kuid;    /* kernel uid that owns what's in it; 0: the caller's own */
 };
 
+/* A kept layer that lies under the changes. */
+struct launch_layer {
+	const char *store; /* path of its store, in a directory of the caller's own */
+	int journal;       /* open for reading only */
+};
+
 struct launch_options {
 	char **argv;                      /* command and arguments, NULL terminated */
 	char **env;                       /* environment of the command, NULL terminated */
@@ -55,8 +61,13 @@ struct launch_options {
 	bool net_host;
 	bool stats;
 	bool explain;
-	struct trace_options trace;     /* on: sandbox trace */
-	const struct launch_keep *keep; /* NULL: nothing is kept. Not with OVERLAY_NONE */
+	struct trace_options trace;        /* on: sandbox trace */
+	const struct launch_keep *keep;    /* NULL: nothing is kept. Not with OVERLAY_NONE */
+	const struct launch_layer *layers; /* the topmost first. Locked by the caller. Not with OVERLAY_NONE */
+	unsigned n_layers;
+	const char *name;         /* for those who look for it (registry.h), or NULL */
+	const char *debug_log;    /* file, or NULL */
+	const char *debug_levels; /* as log_debug_open() takes them */
 };
 
 /*
@@ -72,5 +83,19 @@ static inline uid_t launch_kuid(void)
 	return KUID_BASE + 2 * ((unsigned)getpid() & 0x3fffff);
 }
 int sandbox_run(const struct launch_options *opt);
+
+/* A command that joins a running sandbox. */
+struct registered;
+struct join_options {
+	char *const *argv, *const *env; /* NULL terminated */
+	const char *chdir;              /* inside; NULL: where the sandbox's own command started */
+	bool set_uid, set_gid;          /* ids of their own, without further groups; else the sandbox's command's */
+	uid_t uid;
+	gid_t gid;
+};
+/* Runs it to its end: the status to exit with, as of sandbox_run(). Called once, single threaded. */
+int sandbox_join(const struct registered *to, const struct join_options *opt);
+/* Dies if 0, 1 or 2 is what may not be passed inside; closed ones become /dev/null. */
+void launch_check_inherited(void);
 
 #endif

@@ -29,6 +29,8 @@ struct live {
 };
 
 void live_may_block(struct call *c);
+/* The number of the call in which that thread waits for something that we wait for in its place, or -1. */
+int live_blocked_call(pid_t tid);
 bool live_interrupted(struct call *c);
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec);
 void live_flush_stats(struct live *l);

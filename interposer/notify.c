@@ -12,8 +12,10 @@
 #include "interposer/supervisor.h"
 
 #include "base/log.h"
+#include "interposer/control.h"
 #include "interposer/filter.h"
 #include "interposer/front.h"
+#include "interposer/init.h"
 #include "interposer/live.h"
 #include "interposer/trace/explain.h"
 #include "interposer/trace/trace.h"
@@ -104,6 +106,13 @@ void notify_get_stats(struct notify_stats *out)
 	pthread_mutex_unlock(&totals_mu);
 }
 
+void notify_get_pool(struct notify_pool_state *out)
+{
+	pthread_mutex_lock(&pool.mu);
+	*out = (struct notify_pool_state){pool.total, pool.active, pool.parked};
+	pthread_mutex_unlock(&pool.mu);
+}
+
 static void *worker(void *arg);
 
 static void spawn_locked(void)
@@ -116,6 +125,7 @@ static void spawn_locked(void)
 	if (pool.total < MAX_THREADS && !pthread_create(&t, &attr, worker, NULL)) {
 		pool.total++;
 		pool.active++;
+		log_event(LF_INTERPOSER, LL_DEBUG, "a thread more for calls", LOG_INT("threads", pool.total));
 	}
 	pthread_attr_destroy(&attr);
 }
@@ -153,7 +163,7 @@ static void *monitor(void *arg)
 		}
 		for (struct live *l = blocked.head; l; l = l->next)
 			if (l->refused || !notify_id_valid(l->call.id) || remote_signal_pending(l->call.pid))
-				pthread_kill(l->thread, SIGUSR1);
+				pthread_kill(l->thread, SIGUSR2);
 		pthread_mutex_unlock(&blocked.mu);
 		struct timespec ts = {0, wait_ms * 1000000};
 		nanosleep(&ts, NULL);
@@ -202,6 +212,18 @@ static void unblock(struct live *l)
 	if (l->next)
 		l->next->prev = l->prev;
 	pthread_mutex_unlock(&blocked.mu);
+}
+
+int live_blocked_call(pid_t tid)
+{
+	int nr = -1;
+	pthread_mutex_lock(&blocked.mu);
+	for (const struct live *l = blocked.head; l; l = l->next) {
+		if (l->call.pid == tid)
+			nr = l->call.nr;
+	}
+	pthread_mutex_unlock(&blocked.mu);
+	return nr;
 }
 
 /* After a blocking call: back to work if there's a place, else parked. */
@@ -254,6 +276,7 @@ static void command_starts(const struct call *c)
 		trace_command(c->pid, c->args);
 	command_pid = c->pid;
 	(void)!send(ctl, &m, sizeof m, MSG_NOSIGNAL);
+	join_command_started();
 }
 
 static void send_reply(struct seccomp_notif_resp *resp)
@@ -351,8 +374,15 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	}
 	if (unlikely(execroot_waiting))
 		execroot_called(c->pid);
-	if (c->nr == SYS_execve && c->args[0] == INIT_REPORT_MAGIC && is_init(c)) {
-		init_report((int)c->args[1]);
+	if (c->nr == SYS_execve && unlikely(c->args[0] == INIT_MAGIC)) {
+		int64_t answer = 0;
+		if (is_init(c) && c->args[1] == INIT_REPORT && !c->args[3])
+			init_report((int)c->args[2]);
+		else
+			answer = join_word(c);
+		resp->error = answer < 0 ? (int)answer : 0;
+		resp->val = answer < 0 ? 0 : answer;
+		widen(l);
 		return;
 	}
 	c->rec = live_caller_record(c->pid);
@@ -555,7 +585,7 @@ int notify_init(int fd)
 	/* Before 6.6 there's no such flag: everything works, each call costs a wake-up on another CPU (DESIGN: 10 times as much). */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	struct sigaction sa = {.sa_handler = on_interrupt};
-	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
 	return 0;
 }
 

@@ -179,7 +179,7 @@ static void close_own_descriptors(int procfd, int keep1, int keep2)
 		struct stat st;
 		int fd = (int)strtol(e->d_name, NULL, 10);
 		int flags = fcntl(fd, F_GETFD);
-		if (fd < 3 || flags < 0 || fd == dirfd || fd == keep1 || fd == keep2)
+		if (fd < 3 || flags < 0 || fd == dirfd || fd == keep1 || fd == keep2 || fd == log_debug_fd())
 			continue;
 		if ((flags & FD_CLOEXEC) || fstat(fd, &st) || S_ISDIR(st.st_mode) || (fcntl(fd, F_GETFL) & O_PATH))
 			close(fd);
@@ -196,15 +196,16 @@ static void exchange(int sock, int value)
 		_exit(125); /* the supervisor died, and said why */
 }
 
-static long report_to_supervisor(int wstatus)
+static long tell_supervisor(enum init_word word, long value, uint64_t ticket)
 {
-	return syscall(SYS_execve, INIT_REPORT_MAGIC, (long)wstatus, 0L);
+	return syscall(SYS_execve, INIT_MAGIC, (long)word, value, ticket);
 }
 
 /* pid 1 of the tracees' namespaces, with all capabilities in them at first. */
 static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	log_set_process("init");
 	int go;
 	if (read(sock, &go, sizeof go) != sizeof go)
 		_exit(125);
@@ -236,6 +237,9 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	drop_capabilities();
 	close_own_descriptors(procfd, sock, args->init->slave); /* procfd included */
 	take_fd(&procfd);
+	log_event(LF_INTERPOSER, LL_INFO, "init is ready", LOG_INT("uid", args->uid), LOG_INT("gid", args->gid));
+	/* From here on the supervisor speaks for it: a descriptor of the host's has no place in here. */
+	log_debug_close();
 	int listener =
 	    filter_install_tracee(args->media->watched, args->opt->keep != NULL,
 				  args->opt->explain || (args->trace->reports && trace_wants_refused(args->trace)));
@@ -245,7 +249,7 @@ static _Noreturn void init_process(const struct supervisor_args *args, int sock)
 	close(listener);
 	close(sock);
 	struct init_config cfg = *args->init;
-	cfg.report = report_to_supervisor;
+	cfg.tell = tell_supervisor;
 	cfg.trace = args->trace->reports ? args->trace : NULL;
 	init_main(&cfg);
 }
@@ -393,7 +397,7 @@ static void make_pty(const struct supervisor_args *args, const struct place *p)
 	if (err)
 		die("can't make a terminal: %s", strerror(-err));
 	int fds[] = {f->master, f->slave};
-	if (fdpass_send(args->ctl, fds, 2, &m, sizeof m))
+	if (fdpass_send(args->ctl, fds, 2, &m, sizeof m, 0))
 		_exit(125);
 	close(take_fd(&f->master));
 	args->init->slave = f->slave;

@@ -9,6 +9,8 @@
 
 #include "base/log.h"
 #include "gofer/client.h"
+#include "interposer/control.h"
+#include "interposer/fdpass.h"
 #include "interposer/filter.h"
 #include "interposer/front.h"
 #include "interposer/limits.h"
@@ -30,6 +32,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -37,7 +40,7 @@
 #define MEMORY_TICK_MS 50
 
 struct place the_place;
-static int ctl_fd = -1;
+static int ctl_fd = -1, signal_fd = -1;
 
 static void tell_front(uint32_t event, int status)
 {
@@ -68,23 +71,31 @@ static void take_ids(const struct supervisor_args *args)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-static struct record *first_record(const struct supervisor_args *args, const struct path *root)
+struct cred *supervisor_cred(uid_t uid, gid_t gid, int ngroups, const gid_t *groups)
 {
-	struct record *r = record_draft(NULL);
-	size_t n = (size_t)MIN(args->ngroups, 65536);
+	size_t n = (size_t)MIN(ngroups, 65536);
 	struct cred *cred = calloc(1, sizeof *cred + n * sizeof(gid_t));
-	if (!r || !cred)
-		die("out of memory");
-	cred->uid = cred->euid = cred->suid = cred->fsuid = args->uid;
-	cred->gid = cred->egid = cred->sgid = cred->fsgid = args->gid;
+	if (!cred)
+		return NULL;
+	cred->uid = cred->euid = cred->suid = cred->fsuid = uid;
+	cred->gid = cred->egid = cred->sgid = cred->fsgid = gid;
 	cred->ngroups = (int)n;
 	if (n)
-		memcpy(cred->groups, args->groups, n * sizeof(gid_t));
+		memcpy(cred->groups, groups, n * sizeof(gid_t));
 	/* What root has in a container: everything of a namespace of its own. */
 	uint64_t all = CAP_BIT(CAP_LAST_CAP + 1) - 1;
 	cred->bounding = all;
-	if (!args->uid)
+	if (!uid)
 		cred->permitted = cred->effective = all;
+	return cred;
+}
+
+static struct record *first_record(const struct supervisor_args *args, const struct path *root)
+{
+	struct record *r = record_draft(NULL);
+	struct cred *cred = supervisor_cred(args->uid, args->gid, args->ngroups, args->groups);
+	if (!r || !cred)
+		die("out of memory");
 	free(r->cred);
 	r->cred = cred;
 	r->root = *root;
@@ -99,8 +110,7 @@ static struct record *first_record(const struct supervisor_args *args, const str
 	return r;
 }
 
-/* The draft's view, for setting up. */
-static struct vfs_ctx ctx_of(const struct record *r, struct vfs_cred *cred)
+struct vfs_ctx supervisor_ctx(const struct record *r, struct vfs_cred *cred)
 {
 	*cred = (struct vfs_cred){
 	    .uid = r->cred->fsuid,
@@ -115,7 +125,7 @@ static struct vfs_ctx ctx_of(const struct record *r, struct vfs_cred *cred)
 static void choose_cwd(const struct supervisor_args *args, struct record *r)
 {
 	struct vfs_cred cred;
-	struct vfs_ctx ctx = ctx_of(r, &cred);
+	struct vfs_ctx ctx = supervisor_ctx(r, &cred);
 	struct path p = {0};
 	const char *want = args->opt->chdir ? args->opt->chdir : args->cwd;
 	int err = vfs_resolve(&ctx, NULL, want, 0, &p);
@@ -230,10 +240,18 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	for (unsigned i = 0; i < args->media->n; i++)
 		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
 	memcpy(cfg.quotas, args->media->quotas, sizeof cfg.quotas);
+	AUTO_FREE struct vfs_layer *layers = xcalloc(opt->n_layers + 1, sizeof *layers);
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		layers[i] = (struct vfs_layer){opt->layers[i].journal, args->first_layer + i};
+	cfg.layers = layers;
+	cfg.n_layers = opt->n_layers;
 	int err = vfs_init(&cfg);
 	if (err)
 		die("can't set up the file system: %s", strerror(-err));
 	mount_all(args);
+	/* Read; nothing that the host has is to be open in here. */
+	for (unsigned i = 0; i < opt->n_layers; i++)
+		close(opt->layers[i].journal);
 	err = vfs_keep_start();
 	if (err)
 		die("can't keep changes: %s", strerror(-err));
@@ -272,6 +290,42 @@ static void on_front(const struct front_msg *m)
 		kill(-pid, SIGCONT);
 }
 
+static void from_front(int ctl)
+{
+	struct front_msg m = {0};
+	size_t len = sizeof m;
+	int fds[FDPASS_MAX];
+	int n = fdpass_recv(ctl, fds, &m, &len, MSG_DONTWAIT);
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n < 0)
+		_exit(125); /* the front is gone: so are we, and with this namespace every tracee */
+	if (m.event == FRONT_CONNECTION && n == 1)
+		control_connect(fds[0]);
+	else if (m.event == FRONT_DUMP)
+		dump_to_log();
+	else
+		on_front(&m);
+}
+
+/* SIGUSR1 from outside: no process inside has a number of ours. */
+static void from_user(void)
+{
+	struct signalfd_siginfo si;
+	if (read(signal_fd, &si, sizeof si) == sizeof si)
+		dump_to_log();
+}
+
+/* Before there are threads, which inherit the mask. */
+static int open_signal_fd(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
 /* Files of all overlays and tmpfs's in memory count: they are the sandbox's, too. */
 static void watch_memory(const struct supervisor_args *args)
 {
@@ -288,30 +342,31 @@ static void watch_memory(const struct supervisor_args *args)
 /* Waits for the end of init, the front or the gofer. */
 static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer *gofer)
 {
-	struct pollfd fds[] = {
+	enum { AT_INIT, AT_FRONT, AT_GOFER, AT_SIGNAL, AT_PEERS };
+	struct pollfd fds[AT_PEERS + CONTROL_POLL_MAX] = {
 	    {.fd = the_place.init_pidfd, .events = POLLIN},
 	    {.fd = args->ctl, .events = POLLIN},
 	    {.fd = gofer_client_pollfd(gofer), .events = 0},
+	    {.fd = signal_fd, .events = POLLIN},
 	};
 	const bool watch = args->limits->memory == BY_OTHER;
 	for (;;) {
 		if (watch)
 			watch_memory(args);
-		if (poll(fds, ARRAY_SIZE(fds), watch ? MEMORY_TICK_MS : -1) < 0 && errno != EINTR)
+		unsigned n_peers = control_poll(fds + AT_PEERS);
+		if (poll(fds, AT_PEERS + n_peers, watch ? MEMORY_TICK_MS : -1) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
-		if (fds[1].revents) {
-			struct front_msg m;
-			ssize_t n = recv(args->ctl, &m, sizeof m, MSG_DONTWAIT);
-			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-				_exit(125); /* the front is gone: so are we, and with this namespace every tracee */
-			if (n == sizeof m)
-				on_front(&m);
-		}
-		if (fds[2].revents & (POLLHUP | POLLERR))
+		if (fds[AT_FRONT].revents)
+			from_front(args->ctl);
+		if (fds[AT_GOFER].revents & (POLLHUP | POLLERR))
 			die("the file server died");
-		if (fds[0].revents)
+		if (fds[AT_SIGNAL].revents)
+			from_user();
+		if (fds[AT_INIT].revents)
 			break;
+		control_run(fds + AT_PEERS, n_peers);
 	}
+	control_end();
 	int status;
 	if (waitpid(the_place.init_pid, &status, 0) != the_place.init_pid)
 		die("waitpid: %s", strerror(errno));
@@ -323,6 +378,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 	if (args->opt->stats)
 		print_stats(args, gofer);
 	int reported = notify_exit_status();
+	log_event(LF_INTERPOSER, LL_INFO, "the command ended", LOG_INT("status", reported));
 	if (reported == -1)
 		die("init was killed");
 	tell_front(FRONT_EXITED, reported);
@@ -351,6 +407,7 @@ void supervisor_main(const struct supervisor_args *args)
 {
 	ctl_fd = args->ctl;
 	log_set_die_hook(on_die);
+	log_set_process("supervisor");
 	setsid();
 	prctl(PR_SET_NAME, "sandbox-super");
 	take_ids(args);
@@ -380,6 +437,12 @@ void supervisor_main(const struct supervisor_args *args)
 	uint64_t lim[2] = {first->id, RLIM_INFINITY};
 	if (syscall(SYS_prlimit64, the_place.init_pid, RLIMIT_LOCKS, lim, NULL))
 		die("can't tag processes: prlimit(RLIMIT_LOCKS): %s (ulimit -x must be unlimited)", strerror(errno));
+	join_init(first, the_place.devptsfd);
+	dump_init(gofer);
+	signal_fd = open_signal_fd();
+	err = signal_fd < 0 ? -errno : control_init();
+	if (err)
+		die("can't take requests: %s", strerror(-err));
 	err = execroot_init(the_place.exec_rw, the_place.exec_stub);
 	if (err)
 		die("exec-root: %s", strerror(-err));
@@ -392,7 +455,7 @@ void supervisor_main(const struct supervisor_args *args)
 		die("no seccomp notifications: %s", strerror(-err));
 	if (args->opt->explain)
 		explain_start(args->opt);
-	confine_supervisor(args->opt->trace.on);
+	confine_supervisor();
 	start_keeper();
 	if (args->opt->trace.on) {
 		trace_start(args->trace);
@@ -401,6 +464,7 @@ void supervisor_main(const struct supervisor_args *args)
 	err = notify_start();
 	if (err)
 		die("can't start threads: %s", strerror(-err));
+	log_event(LF_INTERPOSER, LL_INFO, "ready: the command starts");
 	place_release_init(&the_place);
 	main_loop(args, gofer);
 }

@@ -53,7 +53,8 @@ struct supervisor_args {
 	int *gofer_socks;
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
-	int keepfd; /* data directory of a kept layer as a mount of its own, or -1 */
+	uint32_t first_layer; /* export of the first of opt's layers; the others follow */
+	int keepfd;           /* data directory of a kept layer as a mount of its own, or -1 */
 	const struct media *media;
 	const struct limits *limits;
 	struct front *front;      /* our copy: place.c makes the pseudo terminal */
@@ -71,6 +72,12 @@ struct supervisor_args {
 	uint64_t rlim_nofile[2]; /* as the caller had it */
 };
 _Noreturn void supervisor_main(const struct supervisor_args *args);
+/* Credentials of a command's first process, from malloc; NULL: no memory. */
+struct cred;
+struct cred *supervisor_cred(uid_t uid, gid_t gid, int ngroups, const gid_t *groups) MUST_CHECK;
+/* A draft's view of the files, for setting it up; refers to r and cred. */
+struct record;
+struct vfs_ctx supervisor_ctx(const struct record *r, struct vfs_cred *cred);
 
 /* place.c: mounts and namespaces; starts init. Dies with a message on failure. */
 void place_prepare(const struct supervisor_args *args, struct place *p);
@@ -81,7 +88,7 @@ void place_release_init(struct place *p);
 void place_leave(const struct place *p);
 
 /* confine.c: the supervisor's own filter. After all descriptors are open and before the first tracee runs. */
-void confine_supervisor(bool tracing);
+void confine_supervisor(void);
 
 /* notify.c: the listener and its threads. */
 struct notifier;
@@ -102,6 +109,10 @@ struct notify_stats {
 	uint64_t calls, emulated, continued, installed;
 };
 void notify_get_stats(struct notify_stats *out);
+struct notify_pool_state {
+	int total, active, parked;
+};
+void notify_get_pool(struct notify_pool_state *out);
 
 /* remote.c */
 extern const struct host_ops live_ops;

@@ -6,6 +6,7 @@
  * program can then forge the check-in. So credentials change at check-in; when they can give or hide something (set-id bits,
  * unreadable files), only the private stub made for this exec is believed, once.
  */
+#include "base/log.h"
 #include "kernel/binfmt.h"
 #include "kernel/cred.h"
 #include "kernel/exec.h"
@@ -257,6 +258,7 @@ static int64_t exec_start(struct call *c)
 	p = pending_from(c, name, t);
 	if (!p)
 		return -EAGAIN;
+	log_event(LF_KERNEL, LL_INFO, "exec", LOG_STR("name", name), LOG_INT("pid", c->pid));
 	/* Without room for a copy the program runs all the same. */
 	p->copied = may_copy(c, p, t) && !c->ops->exec_copy(c, name, p->exe_fd, t->elf.dynamic ? t->elf.interp : NULL,
 							    p->interp_fd, &p->stub_ino);

@@ -3,6 +3,8 @@
  * syscall.c - from a number to its handler, by the table.
  */
 #include "kernel/syscall.h"
+
+#include "base/log.h"
 #include "kernel/filter_rules.h"
 
 #include "kernel/exec.h"
@@ -64,7 +66,7 @@ static int ctx_get_fd(struct vfs_ctx *ctx, int fd)
 	return c->ops->get_fd(c, fd);
 }
 
-int64_t kernel_call(struct call *c)
+static int64_t dispatch(struct call *c)
 {
 	const struct syscall_desc *d = syscall_desc(c->nr);
 
@@ -90,4 +92,27 @@ int64_t kernel_call(struct call *c)
 	    .owner = c,
 	};
 	return d->handler(c);
+}
+
+static void log_call(const struct call *c, int64_t r)
+{
+	const struct syscall_desc *d = syscall_desc(c->nr);
+
+	if (r == CALL_CONTINUE)
+		log_event(LF_KERNEL, LL_TRACE, "call continued", LOG_STR("call", d->name), LOG_INT("pid", c->pid));
+	else if (r < 0 && r != CALL_INSTALLED)
+		log_event(LF_KERNEL, LL_DEBUG, "call failed", LOG_STR("call", d ? d->name : "unknown"),
+			  LOG_INT("pid", c->pid), LOG_INT("errno", -r));
+	else
+		log_event(LF_KERNEL, LL_TRACE, "call", LOG_STR("call", d->name), LOG_INT("pid", c->pid),
+			  LOG_INT("result", r == CALL_INSTALLED ? 0 : r));
+}
+
+int64_t kernel_call(struct call *c)
+{
+	int64_t r = dispatch(c);
+
+	if (log_on(LF_KERNEL, LL_DEBUG))
+		log_call(c, r);
+	return r;
 }

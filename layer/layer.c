@@ -116,6 +116,39 @@ static char *get_value(const char *s)
 	return out;
 }
 
+void layer_free_refs(struct layer_meta *m)
+{
+	for (unsigned i = 0; i < m->n_from; i++)
+		free(m->from[i].name);
+	free(take_ptr(m->from));
+	m->n_from = 0;
+}
+
+int layer_add_ref(struct layer_meta *m, const struct layer_ref *r)
+{
+	struct layer_ref *v = reallocarray(m->from, m->n_from + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	m->from = v;
+	v[m->n_from] = *r;
+	v[m->n_from].name = strdup(r->name);
+	return v[m->n_from].name && ++m->n_from ? 0 : -ENOMEM;
+}
+
+static int read_ref(struct layer_meta *m, char *v)
+{
+	struct layer_ref r = {.name = v};
+	char *end = strchr(v, ' ');
+
+	if (!end)
+		return -EBADMSG;
+	*end++ = '\0';
+	if (!layer_name_ok(v) || sscanf(end, "%" SCNu64 " %" SCNu64, &r.id, &r.generation) != 2)
+		return -EBADMSG;
+	return layer_add_ref(m, &r);
+}
+
 static int write_meta_at(int dirfd, const struct layer_meta *m)
 {
 	int fd = openat(dirfd, ".meta", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -133,6 +166,9 @@ static int write_meta_at(int dirfd, const struct layer_meta *m)
 		"root_dev=%" PRIu64 "\nroot_ino=%" PRIu64
 		"\nfakeroot=%d\nhost_uid=%u\nhost_gid=%u\nkuid=%u\ncreated=%" PRId64 "\n",
 		m->root_dev, m->root_ino, m->fakeroot, m->host_uid, m->host_gid, m->kuid, m->created);
+	fprintf(f, "id=%" PRIu64 "\ngeneration=%" PRIu64 "\n", m->id, m->generation);
+	for (unsigned i = 0; i < m->n_from; i++)
+		fprintf(f, "from=%s %" PRIu64 " %" PRIu64 "\n", m->from[i].name, m->from[i].id, m->from[i].generation);
 	if (m->command)
 		put_value(f, "command", m->command);
 	bool bad = fflush(f) || fsync(fileno(f));
@@ -151,6 +187,7 @@ static void free_meta(struct layer_meta *m)
 {
 	free(m->root);
 	free(m->command);
+	layer_free_refs(m);
 	*m = (struct layer_meta){0};
 }
 
@@ -161,7 +198,7 @@ static int read_meta(int dirfd, struct layer_meta *m)
 	AUTO_FREE char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
-	int version = 0;
+	int version = 0, r = 0;
 
 	if (!f) {
 		int err = errno;
@@ -199,9 +236,17 @@ static int read_meta(int dirfd, struct layer_meta *m)
 			m->kuid = (uint32_t)u;
 		else if (!strcmp(line, "created"))
 			m->created = (int64_t)u;
+		else if (!strcmp(line, "id"))
+			m->id = u;
+		else if (!strcmp(line, "generation"))
+			m->generation = u;
+		else if (!strcmp(line, "from"))
+			r = r ? r : read_ref(m, v);
 	}
 	fclose(f);
-	return version == 1 && m->root ? 0 : -EBADMSG;
+	if (!m->id) /* made before there were ids */
+		m->id = (uint64_t)m->created;
+	return r ? r : version == 1 && m->root ? 0 : -EBADMSG;
 }
 
 /* --- Making and opening --- */
@@ -252,6 +297,8 @@ static int create(struct layer *l, const char *name, const struct layer_meta *me
 	char tmp[64];
 	int r = random_name(tmp, sizeof(tmp), ".new-");
 
+	if (!r && !m.id && getrandom(&m.id, sizeof(m.id), 0) != sizeof(m.id))
+		r = -EIO;
 	if (r)
 		return r;
 	r = build(l->statefd, tmp, &m);
@@ -271,14 +318,14 @@ static int create(struct layer *l, const char *name, const struct layer_meta *me
 	return r;
 }
 
-static int take_lock(struct layer *l)
+static int take_lock(struct layer *l, int op)
 {
 	struct stat a, b;
 	int fd = openat(l->dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	if (flock(fd, op | LOCK_NB)) {
 		int err = errno;
 		close(fd);
 		return err == EWOULDBLOCK ? -EBUSY : -err;
@@ -290,11 +337,13 @@ static int take_lock(struct layer *l)
 	return 0;
 }
 
-bool layer_busy(const struct layer *l)
+enum layer_use layer_use(const struct layer *l)
 {
 	AUTO_CLOSE int fd = openat(l->dirfd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		return LAYER_FREE;
+	return flock(fd, LOCK_SH | LOCK_NB) ? LAYER_RUNNING : LAYER_SHARED;
 }
 
 int layer_open(struct layer *l, const char *name, unsigned flags, const struct layer_meta *meta)
@@ -322,8 +371,8 @@ int layer_open(struct layer *l, const char *name, unsigned flags, const struct l
 	}
 	if (l->dirfd < 0)
 		return -errno;
-	if (flags & LAYER_LOCK) {
-		r = take_lock(l);
+	if (flags & (LAYER_LOCK | LAYER_SHARE)) {
+		r = take_lock(l, flags & LAYER_LOCK ? LOCK_EX : LOCK_SH);
 		if (r)
 			return r;
 	}
@@ -334,7 +383,8 @@ int layer_open(struct layer *l, const char *name, unsigned flags, const struct l
 	if (l->datafd < 0)
 		return -errno;
 	l->storefd = openat(l->datafd, "store", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	l->journalfd = openat(l->datafd, "journal", O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	l->journalfd =
+	    openat(l->datafd, "journal", (flags & LAYER_SHARE ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	return l->storefd < 0 || l->journalfd < 0 ? -errno : 0;
 }
 
@@ -344,13 +394,18 @@ static void close_if(int *fd)
 	*fd = -1;
 }
 
-void layer_close(struct layer *l)
+void layer_leave(struct layer *l)
 {
-	close_if(&l->journalfd);
 	close_if(&l->storefd);
 	close_if(&l->datafd);
 	close_if(&l->dirfd);
 	close_if(&l->statefd);
+}
+
+void layer_close(struct layer *l)
+{
+	layer_leave(l);
+	close_if(&l->journalfd);
 	close_if(&l->lockfd);
 	free(take_ptr(l->name));
 	free(take_ptr(l->path));
@@ -371,6 +426,48 @@ int layer_rename(struct layer *l, const char *name)
 	fsync(l->statefd);
 	free(l->name);
 	l->name = copy;
+	return 0;
+}
+
+int layer_exchange(struct layer *a, struct layer *b)
+{
+	if (renameat2(a->statefd, a->name, a->statefd, b->name, RENAME_EXCHANGE))
+		return -errno;
+	fsync(a->statefd);
+	char *name = a->name, *path = a->path;
+	a->name = b->name;
+	a->path = b->path;
+	b->name = name;
+	b->path = path;
+	return 0;
+}
+
+/* --- Layers on layers --- */
+
+int layer_check_ref(const struct layer *l, const struct layer_ref *r)
+{
+	return l->meta.id == r->id && l->meta.generation == r->generation ? 0 : -ESTALE;
+}
+
+int layer_dependent(const char *name, char **who)
+{
+	char **names;
+	size_t n;
+	int r = layer_list(&names, &n);
+
+	*who = NULL;
+	if (r)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		AUTO_LAYER struct layer l = LAYER_INIT;
+		/* One that can't be read has nobody who could run it. */
+		if (!*who && names[i] && !layer_open(&l, names[i], 0, NULL))
+			for (unsigned k = 0; k < l.meta.n_from && !*who; k++)
+				if (!strcmp(l.meta.from[k].name, name))
+					*who = strdup(names[i]);
+		free(names[i]);
+	}
+	free(names);
 	return 0;
 }
 

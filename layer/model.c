@@ -117,6 +117,11 @@ static void free_entry(struct model *m, struct layer_entry *e)
 	free(e);
 }
 
+void model_unset(struct model *m, struct layer_entry *e)
+{
+	free_entry(m, e);
+}
+
 /* Not recursive: a directory's entries are taken one by one from the deepest. */
 void model_drop(struct model *m, struct layer_entry *e)
 {
@@ -381,6 +386,19 @@ static int sweep(struct model *m)
 	return r;
 }
 
+int model_settle(struct model *m)
+{
+	for (size_t k = 0; k < m->cap_inodes; k++) {
+		for (struct layer_inode *i = m->inodes[k]; i; i = i->hnext) {
+			i->seen = false;
+			i->priv = NULL;
+		}
+	}
+	if (m->root)
+		mark(m);
+	return sweep(m);
+}
+
 int model_load(struct model *m, int fd, off_t limit)
 {
 	static const struct journal_ops ops = {on_inode, on_entry, on_times, on_gone};
@@ -392,9 +410,7 @@ int model_load(struct model *m, int fd, off_t limit)
 		m->root = model_inode(m, JOURNAL_ROOT);
 		if (m->root && !S_ISDIR(m->root->mode))
 			m->root = NULL;
-		if (m->root)
-			mark(m);
-		r = sweep(m);
+		r = model_settle(m);
 	}
 	if (r)
 		model_free(m);

@@ -28,6 +28,7 @@ struct layer_entry {
 struct layer_inode {
 	uint64_t id, ino, back, rdev;
 	uint32_t flags; /* JI_ */
+	uint32_t store; /* whose back: 0 the layer's own, n that of stacked layer n - 1 (stack.h) */
 	uint32_t mode, uid, gid, nlink;
 	int64_t size, atime, mtime, ctime, btime;
 	char *low; /* JI_LOW; the stamp likewise */
@@ -68,6 +69,10 @@ struct layer_entry *model_set(struct model *m, struct layer_inode *dir, const ch
 int model_write(const struct model *m, int fd, off_t *end, uint64_t *seq) MUST_CHECK;
 /* Path of e below the root, without a leading slash, malloc'ed; NULL: no memory. */
 char *model_path(const struct layer_entry *e);
+/* Removes the entry alone; what it led to stays until model_settle(). */
+void model_unset(struct model *m, struct layer_entry *e);
+/* Makes a tree of it again, as model_load() does: what can't be reached any more goes. Clears priv. */
+int model_settle(struct model *m) MUST_CHECK;
 /* By name, as tools print. */
 int model_sorted(const struct layer_inode *dir, struct layer_entry ***out, size_t *n) MUST_CHECK;
 /* Does the directory stand where the lower has it? path: where it stands. */

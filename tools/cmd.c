@@ -5,6 +5,7 @@
 #include "tools/cmd.h"
 
 #include "base/log.h"
+#include "tools/below.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -24,9 +25,19 @@ void open_layer_or_die(struct layer *l, const char *name, unsigned flags)
 		die("sandbox %s is in use", name);
 	if (r)
 		die("can't open sandbox %s: %s", name, strerror(-r));
+	if (flags & LAYER_LOCK)
+		below_check_free(l);
 }
 
-void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, bool new)
+static bool same_below(const struct layer_meta *a, const struct layer_meta *b)
+{
+	for (unsigned i = 0; i < a->n_from && i < b->n_from; i++)
+		if (strcmp(a->from[i].name, b->from[i].name))
+			return false;
+	return a->n_from == b->n_from;
+}
+
+void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, const char *from, bool new)
 {
 	struct stat st;
 
@@ -52,6 +63,12 @@ void create_layer_or_die(struct layer *l, const char *name, const char *dir, boo
 	    .kuid = geteuid() ? 0 : launch_kuid(),
 	    .created = time(NULL),
 	};
+	AUTO_BELOW struct below locked = {0};
+	if (from) {
+		below_parse(from, &meta);
+		/* Nobody changes them from here on until l is there, whose meta says that it lies on them. */
+		below_open(&locked, &(struct layer){.name = (char *)(uintptr_t)name, .meta = meta});
+	}
 	int r = layer_open(l, name, LAYER_CREATE | LAYER_LOCK, &meta);
 	if (r == -EBUSY)
 		die("sandbox %s is in use: another run has it; see sandbox ls", name);
@@ -63,6 +80,14 @@ void create_layer_or_die(struct layer *l, const char *name, const char *dir, boo
 		die("sandbox %s was made on the root %s, not on %s", name, l->meta.root, root);
 	if (l->meta.fakeroot != fakeroot)
 		die("sandbox %s was made %s --fakeroot", name, l->meta.fakeroot ? "with" : "without");
+	if (from && !same_below(&l->meta, &meta)) {
+		char text[256];
+		below_text(&l->meta, text, sizeof(text));
+		die("sandbox %s is there already and lies on %s, not on %s", name, l->meta.n_from ? text : "the root alone",
+		    from);
+	}
+	below_check_free(l);
+	layer_free_refs(&meta);
 	free(root);
 }
 
@@ -72,6 +97,18 @@ void load_model_or_die(struct model *m, const struct layer *l)
 
 	if (r)
 		die("can't read the journal of %s: %s", l->name, strerror(-r));
+}
+
+void print_visible(const char *s)
+{
+	for (; *s; s++)
+		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
+}
+
+void print_lines(const char *s)
+{
+	for (; *s; s++)
+		putchar(((unsigned char)*s < 32 && *s != '\n') || *s == 127 ? '?' : *s);
 }
 
 static bool is_below(const char *path, const char *top)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc, exec. One file each.
+ * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc; and on running ones: exec, ps. One file each.
  */
 #ifndef TOOLS_CMD_H
 #define TOOLS_CMD_H
@@ -26,14 +26,30 @@ int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_stacks(int argc, char **argv);
+
+/* running.c: a running sandbox by its name, its process or one of those in it; or dies. Freed by registry_free(found, 1). */
+struct registered;
+struct registered *running_find(const char *who);
+/* Has process pid ancestor among its ancestors, or is it the same? By /proc. */
+bool running_below(pid_t pid, pid_t ancestor);
+/* What a process is called in its innermost PID namespace; 0: it's gone. */
+pid_t running_inner(pid_t pid);
+/* The text with which a sandbox answers a request that takes a file for it (interposer/control.h), the caller's; or dies. what: for messages. */
+struct control_head;
+char *running_ask(const struct registered *s, const struct control_head *q, const char *what);
+/* Terminals obey control characters. */
+void print_visible(const char *s);
+void print_lines(const char *s); /* the same, but line breaks stay */
 
 /* run.c: the command as the options say, and what becomes of its changes. The status to exit with. */
 int run_sandbox(struct launch_options *opt);
 
-/* cmd.c. Opens a layer or ends the process with a message. */
+/* cmd.c. Opens a layer or ends the process with a message. With LAYER_LOCK it's to change: nothing lies on it. */
 void open_layer_or_die(struct layer *l, const char *name, unsigned flags);
-/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. Locked. */
-void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, bool new);
+/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. from: what --from says, or NULL. Locked. */
+void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, const char *from, bool new);
 /* The model of an open layer, or dies. */
 void load_model_or_die(struct model *m, const struct layer *l);
 /* Is path (without a leading slash) one of the n filters, below one, or (above) a parent of one? No filters: everything is. */
@@ -75,7 +91,9 @@ struct commit_options {
 	int n_paths;
 };
 int layer_commit(struct layer *l, const struct commit_options *o);
+/* The same of a layer that may lie on others: with them. Afterwards it lies on the root alone; they stay as they are. */
+int commit_whole(struct layer *l, const struct commit_options *o);
 /* cmd_diff.c: the list as `sandbox diff` prints it. 1: there are changes, 0: none, CMD_FAILED. */
-int print_diff(const struct layer *l);
+int print_diff(struct layer *l);
 
 #endif

@@ -5,6 +5,7 @@
 #include "tools/cmd.h"
 
 #include "base/log.h"
+#include "tools/below.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,9 +19,11 @@
 extern char **environ;
 
 struct diff {
-	const struct layer *l;
+	struct layer *l;
+	struct below below;
+	struct model base; /* what those show */
 	int rootfd;
-	bool text, stat, json, colour;
+	bool text, stat, json, colour, all;
 	char **paths;
 	int n_paths;
 	uint64_t n[256], bytes;
@@ -122,7 +125,7 @@ static int open_old(const struct diff *d, const struct change *c)
 {
 	struct stat st;
 	const char *path = c->from ? c->from : c->path;
-	int fd = c->kind == 'A' ? -ENOENT : open_below(d->rootfd, path, O_RDONLY | O_NONBLOCK);
+	int fd = c->kind == 'A' ? -ENOENT : below_read(&d->below, &d->base, d->rootfd, path);
 
 	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
 		close(fd);
@@ -139,7 +142,7 @@ static int open_new(const struct diff *d, const struct change *c)
 	if (i && i->back && S_ISREG(i->mode))
 		fd = layer_open_back(d->l->storefd, i->back, O_RDONLY);
 	else if (i && i->low && S_ISREG(i->mode))
-		fd = open_below(d->rootfd, i->low, O_RDONLY | O_NONBLOCK);
+		fd = below_read(&d->below, &d->base, d->rootfd, i->low);
 	return fd >= 0 ? fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
@@ -220,7 +223,12 @@ static int run(struct diff *d)
 
 	load_model_or_die(&m, d->l);
 	d->rootfd = open_root(d->l);
-	int r = layer_changes(d->l, &m, d->rootfd, on_change, d);
+	below_open(&d->below, d->l);
+	int r = below_load(&d->below, &d->base);
+	if (!r)
+		r = layer_changes(d->l, &m, d->rootfd, on_change, d);
+	model_free(&d->base);
+	below_close(&d->below);
 	close(d->rootfd);
 	if (r) {
 		log_msg("diff: %s", strerror(-r));
@@ -233,7 +241,7 @@ static int run(struct diff *d)
 	return d->any;
 }
 
-int print_diff(const struct layer *l)
+int print_diff(struct layer *l)
 {
 	struct diff d = {.l = l, .colour = isatty(1) == 1};
 
@@ -242,8 +250,10 @@ int print_diff(const struct layer *l)
 
 int cmd_diff(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"stat", no_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"stat", no_argument, NULL, 's'},
+						{"json", no_argument, NULL, 'j'},
+						{"all", no_argument, NULL, 'a'},
+						{NULL, 0, NULL, 0}};
 	AUTO_LAYER struct layer l = LAYER_INIT;
 	struct diff d = {.colour = isatty(1) == 1};
 	int c;
@@ -256,6 +266,8 @@ int cmd_diff(int argc, char **argv)
 			d.stat = true;
 		else if (c == 'j')
 			d.json = true;
+		else if (c == 'a')
+			d.all = true;
 		else
 			return CMD_FAILED;
 	}
@@ -266,5 +278,14 @@ int cmd_diff(int argc, char **argv)
 	d.paths = argv + optind + 1;
 	d.n_paths = argc - optind - 1;
 	path_filters(d.paths, d.n_paths);
-	return run(&d);
+	if (!d.all || !l.meta.n_from)
+		return run(&d);
+	AUTO_LAYER struct layer whole = LAYER_INIT;
+	c = below_flatten(&l, &whole);
+	if (c)
+		die("diff: can't put %s and what it lies on together: %s", l.name, strerror(-c));
+	d.l = &whole;
+	c = run(&d);
+	(void)!layer_discard(&whole);
+	return c;
 }

@@ -2,6 +2,7 @@
 /*
  * cmd_ls.c - sandbox ls: kept sandboxes, whether they run, their size, root and last command.
  */
+#include "tools/below.h"
 #include "tools/cmd.h"
 
 #include "base/log.h"
@@ -32,13 +33,6 @@ static uint64_t store_bytes(int storefd)
 	return sum;
 }
 
-/* Terminals obey control characters. */
-static void print_text(const char *s)
-{
-	for (; *s; s++)
-		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
-}
-
 int cmd_ls(int argc, char **argv)
 {
 	char **names;
@@ -48,10 +42,12 @@ int cmd_ls(int argc, char **argv)
 	if (r || argc > 1)
 		die("ls: %s", argc > 1 ? "takes no arguments" : strerror(-r));
 	if (n)
-		printf("%-16s %-8s %8s  %-16s %-12s %s\n", "NAME", "STATE", "KiB", "CREATED", "ROOT", "COMMAND");
+		printf("%-16s %-8s %8s  %-16s %-12s %-12s %s\n", "NAME", "STATE", "KiB", "CREATED", "ROOT", "FROM",
+		       "COMMAND");
 	for (size_t i = 0; i < n; i++) {
 		AUTO_LAYER struct layer l = LAYER_INIT;
-		char when[32] = "?";
+		static const char *const states[] = {"kept", "shared", "running"};
+		char when[32] = "?", from[STACK_MAX * 66];
 		r = layer_open(&l, names[i], 0, NULL);
 		if (r) {
 			printf("%-16s can't be read: %s\n", names[i], strerror(-r));
@@ -60,9 +56,10 @@ int cmd_ls(int argc, char **argv)
 			struct tm tm;
 			if (localtime_r(&t, &tm))
 				strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-			printf("%-16s %-8s %8" PRIu64 "  %-16s %-12s ", l.name, layer_busy(&l) ? "running" : "kept",
-			       store_bytes(l.storefd) / 1024, when, l.meta.root);
-			print_text(l.meta.command ? l.meta.command : "");
+			below_text(&l.meta, from, sizeof(from));
+			printf("%-16s %-8s %8" PRIu64 "  %-16s %-12s %-12s ", l.name, states[layer_use(&l)],
+			       store_bytes(l.storefd) / 1024, when, l.meta.root, from);
+			print_visible(l.meta.command ? l.meta.command : "");
 			putchar('\n');
 		}
 		free(names[i]);

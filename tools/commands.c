@@ -13,12 +13,14 @@
 
 static const struct command commands[] = {
     {"ls", "sandbox ls", cmd_ls},
-    {"diff", "sandbox diff [-u] [--stat] [--json] NAME [PATH...]", cmd_diff},
+    {"diff", "sandbox diff [-u] [--stat] [--json] [--all] NAME [PATH...]", cmd_diff},
     {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", cmd_commit},
     {"discard", "sandbox discard NAME...", cmd_discard},
     {"export", "sandbox export NAME [FILE]", cmd_export},
     {"import", "sandbox import [--root DIR] NAME FILE", cmd_import},
-    {"exec", "sandbox exec NAME -- COMMAND [ARG...]", cmd_exec},
+    {"exec", "sandbox exec [OPTIONS] NAME|PID -- COMMAND [ARG...]", cmd_exec},
+    {"ps", "sandbox ps [--json] [--dump] [NAME|PID]", cmd_ps},
+    {"stacks", "sandbox stacks [--json] NAME|PID", cmd_stacks},
     {"gc", "sandbox gc [PATH...]", cmd_gc},
 };
 
@@ -45,13 +47,6 @@ static int run_tar(char **argv)
 		execv(path, argv);
 	}
 	die("can't run %s: %m", path);
-}
-
-/* Nothing in a running sandbox takes a process from outside yet. */
-int cmd_exec(int argc, char **argv)
-{
-	die("exec is not there yet: %s can be run again with sandbox --name when its command has ended",
-	    argc > 1 ? argv[1] : "a sandbox");
 }
 
 int cmd_export(int argc, char **argv)

@@ -12,6 +12,7 @@
 #include "tools/commit.h"
 
 #include "base/log.h"
+#include "tools/below.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -539,6 +540,32 @@ out:
 	return r ? CMD_FAILED : 0;
 }
 
+int commit_whole(struct layer *l, const struct commit_options *o)
+{
+	AUTO_LAYER struct layer whole = LAYER_INIT;
+	int r;
+
+	if (!l->meta.n_from)
+		return layer_commit(l, o);
+	r = below_flatten(l, &whole);
+	if (!r && !o->dry_run)
+		r = layer_exchange(l, &whole);
+	if (r) {
+		log_msg("commit: can't put %s and what it lies on together: %s", l->name, strerror(-r));
+		return CMD_FAILED;
+	}
+	/* Now whole has the name, so that a commit that's interrupted is finished by it. */
+	r = layer_commit(&whole, o);
+	bool keep = o->dry_run || (r == 1 && !layer_exchange(l, &whole));
+	if (!keep) {
+		struct layer old = *l;
+		*l = whole;
+		whole = old;
+	}
+	(void)!layer_discard(&whole);
+	return r;
+}
+
 int cmd_commit(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -562,5 +589,5 @@ int cmd_commit(int argc, char **argv)
 	o.paths = argv + optind + 1;
 	o.n_paths = argc - optind - 1;
 	path_filters(o.paths, o.n_paths);
-	return layer_commit(&l, &o);
+	return commit_whole(&l, &o);
 }

@@ -3,7 +3,7 @@
 # deps.sh [build] [check] - installs exactly the Debian packages that are missing; silent when none is.
 set -eu
 
-build="gcc make libc6-dev libseccomp-dev libelf-dev libunwind-dev uthash-dev libarchive-dev libjansson-dev"
+build="gcc make libc6-dev libseccomp-dev libelf-dev libunwind-dev libiberty-dev zlib1g-dev uthash-dev libarchive-dev libjansson-dev"
 check="libcriterion-dev python3 git g++ clang cmake googletest musl-tools golang-go nodejs perl sqlite3 bubblewrap dash
 	binutils attr acl strace"
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "interposer/media.h"
+#include "interposer/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 int gc_main(int argc, char **argv)
 {
 	static const char *const defaults[] = {".", "/tmp", "/var/tmp", "/"};
-	int status = 0, removed = 0;
+	int status = 0, removed = 0, records = registry_gc();
 	bool given;
 
 	if (argc > 1 && !strcmp(argv[1], "--"))
@@ -28,6 +29,8 @@ int gc_main(int argc, char **argv)
 		}
 		removed += MAX(r, 0);
 	}
+	if (records)
+		log_msg("removed %d record%s of sandboxes that were killed", records, records == 1 ? "" : "s");
 	if (removed)
 		log_msg("removed %d filestore%s", removed, removed == 1 ? "" : "s");
 	return status;

@@ -6,6 +6,7 @@
 #include "tools/options.h"
 
 #include "base/log.h"
+#include "tools/environ.h"
 #include "tools/trace_options.h"
 
 #include <ctype.h>
@@ -46,6 +47,8 @@ enum option_code {
 	OPT_KEEP,
 	OPT_ASK,
 	OPT_ON_ERROR,
+	OPT_DEBUG_LOG,
+	OPT_DEBUG_LEVEL,
 	OPT_VERSION,
 	OPT_HELP,
 };
@@ -82,13 +85,15 @@ static const struct option long_options[] = {
     {"keep", required_argument, NULL, OPT_KEEP},
     {"ask", no_argument, NULL, OPT_ASK},
     {"on-error", required_argument, NULL, OPT_ON_ERROR},
+    {"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
+    {"debug-level", required_argument, NULL, OPT_DEBUG_LEVEL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|ls|diff|commit|discard|export|import|gc (man sandbox-ls)\n"
+				"       sandbox trace|exec|ps|ls|diff|commit|discard|export|import|gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
@@ -102,76 +107,15 @@ static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\
 				"  --uid N, --gid N       user and group id inside\n"
 				"  --fakeroot             be uid 0 and gid 0 inside, for an ordinary user\n"
 				"  --hostname H, --net none|host  host name; network (default: loopback only)\n"
-				"  --name NAME            keep the changes, and go on from those kept before\n"
+				"  --name NAME, --from A[:B...]  keep the changes, and go on from those kept\n"
+				"                         before; lie on others, which stay as they are\n"
 				"  --commit, --keep NAME, --ask, --on-error commit|discard|keep  then do this\n"
 				"  --max-disk SIZE        of all changes together\n"
 				"  --memory SIZE, --pids N, --cpus N, --timeout SECONDS  of all of it\n"
 				"  --stats, --explain     at the end: counters; what was refused and why\n"
+				"  --debug-log FILE       and --debug-level FOLDER=LEVEL,...\n"
 				"Exit status: the command's; 128+n for signal n; 124 timeout, 125 sandbox failed,\n"
 				"126 COMMAND can't be executed, 127 not found. Manual: man sandbox\n";
-
-/* A NULL terminated vector of owned strings. */
-struct env {
-	char **v;
-	size_t n, size;
-};
-
-static void *xgrow(void *old, size_t n, size_t size)
-{
-	void *p = reallocarray(old, n, size);
-
-	if (!p)
-		die("out of memory");
-	return p;
-}
-
-static void env_add(struct env *e, char *owned)
-{
-	if (e->n + 1 >= e->size) {
-		e->size = e->size ? 2 * e->size : 64;
-		e->v = xgrow(e->v, e->size, sizeof(*e->v));
-	}
-	e->v[e->n++] = owned;
-	e->v[e->n] = NULL;
-}
-
-static void env_unset(struct env *e, const char *key)
-{
-	size_t len = strlen(key), to = 0;
-
-	for (size_t i = 0; i < e->n; i++) {
-		if (!strncmp(e->v[i], key, len) && e->v[i][len] == '=')
-			free(e->v[i]);
-		else
-			e->v[to++] = e->v[i];
-	}
-	e->n = to;
-	e->v[to] = NULL;
-}
-
-static void env_clear(struct env *e)
-{
-	for (size_t i = 0; i < e->n; i++)
-		free(e->v[i]);
-	e->n = 0;
-	e->v[0] = NULL;
-}
-
-static void env_init(struct env *e, char **from)
-{
-	*e = (struct env){0};
-	env_add(e, xstrdup(""));
-	env_clear(e);
-	for (; from && *from; from++)
-		env_add(e, xstrdup(*from));
-}
-
-static const char *check_key(const char *option, const char *key)
-{
-	if (!*key || strchr(key, '='))
-		die("--%s: \"%s\" is not a variable's name", option, key);
-	return key;
-}
 
 /* The second value of an option that has two: the next word, whatever it looks like. */
 static char *second_value(const char *option, int argc, char **argv)
@@ -233,7 +177,7 @@ static void add_bind(struct launch_options *opt, enum bind_kind kind, int argc, 
 }
 
 /* 0 to 2^32-2: (uid_t)-1 means "unchanged" to the kernel. */
-static uint32_t parse_id(const char *option, const char *s)
+uint32_t option_id(const char *option, const char *s)
 {
 	unsigned long long v;
 	char *end;
@@ -486,21 +430,21 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 			out->chdir = v;
 			break;
 		case OPT_SETENV:
-			env_unset(&e, check_key("setenv", v));
+			env_unset(&e, env_check_key("setenv", v));
 			env_add(&e, xasprintf("%s=%s", v, second_value("setenv", argc, argv)));
 			break;
 		case OPT_UNSETENV:
-			env_unset(&e, check_key("unsetenv", v));
+			env_unset(&e, env_check_key("unsetenv", v));
 			break;
 		case OPT_CLEARENV:
 			env_clear(&e);
 			break;
 		case OPT_UID:
-			out->uid = parse_id("uid", v);
+			out->uid = option_id("uid", v);
 			have_uid = true;
 			break;
 		case OPT_GID:
-			out->gid = parse_id("gid", v);
+			out->gid = option_id("gid", v);
 			have_gid = true;
 			break;
 		case OPT_FAKEROOT:
@@ -545,10 +489,15 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		case OPT_ON_ERROR:
 			kept.on_error = parse_on_error(v);
 			break;
+		case OPT_DEBUG_LOG:
+			out->debug_log = v;
+			break;
+		case OPT_DEBUG_LEVEL:
+			out->debug_levels = v;
+			break;
 		case OPT_VERSION:
 		case OPT_HELP:
-			env_clear(&e);
-			free(e.v);
+			env_free(&e);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
 		default:
 			if (tracing && c != '?' && c != ':') {
@@ -563,6 +512,8 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
 	check_kept(out);
+	if (out->debug_levels && !out->debug_log)
+		die("--debug-level is for --debug-log");
 	if (out->fakeroot && (have_uid || have_gid))
 		die("--fakeroot and --uid or --gid exclude each other");
 	out->argv = argv + optind;

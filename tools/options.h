@@ -26,6 +26,8 @@ const struct kept_options *options_kept(void);
  */
 enum options_action options_parse(int argc, char **argv, char **env, struct launch_options *out);
 void options_free(struct launch_options *opt);
+/* 0 to 2^32-2, or dies with the option's name. */
+uint32_t option_id(const char *option, const char *s);
 /* Prints the help text on stdout: it fits a terminal of 80 columns and 24 lines. */
 void options_help(void);
 

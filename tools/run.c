@@ -5,12 +5,14 @@
 #include "tools/cmd.h"
 
 #include "base/log.h"
+#include "tools/below.h"
 
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* For ls: words that need it in quotes. */
@@ -28,24 +30,75 @@ static void note_command(struct layer *l, char *const *argv)
 		return;
 	free(l->meta.command);
 	l->meta.command = take_ptr(text);
+	l->meta.generation++;
 	int r = layer_write_meta(l);
 	if (r)
 		log_msg("can't note the command of %s: %s", l->name, strerror(-r));
+}
+
+/* On the layers below l. They stay locked as long as anything of the sandbox lives, by the descriptors that its processes inherit. */
+static int run_above(const struct layer *l, struct launch_options *opt)
+{
+	AUTO_BELOW struct below b = {0};
+	struct launch_layer v[STACK_MAX];
+	sigset_t mask;
+
+	below_open(&b, l);
+	for (unsigned i = 0; i < b.n; i++) {
+		v[i] = (struct launch_layer){xasprintf("%s/data/store", b.v[i].path), b.v[i].journalfd};
+		layer_leave(&b.v[i]);
+	}
+	opt->layers = v;
+	opt->n_layers = b.n;
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	int status = sandbox_run(opt);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	opt->layers = NULL;
+	opt->n_layers = 0;
+	for (unsigned i = 0; i < b.n; i++)
+		free((char *)(uintptr_t)v[i].store);
+	return status;
+}
+
+static void warn_of_binds(const struct launch_options *opt)
+{
+	for (unsigned i = 0; i < opt->n_mounts; i++) {
+		const struct launch_mount *m = &opt->mounts[i];
+		if (m->kind == MOUNT_BIND && (m->bind == BIND_COW || (m->bind == BIND_RW && opt->all.kind))) {
+			log_msg("changes of the copy-on-write bind %s are not kept", m->dst);
+			return;
+		}
+	}
 }
 
 static int run_on(struct layer *l, struct launch_options *opt)
 {
 	AUTO_FREE char *data = xasprintf("%s/data", l->path);
 	struct launch_keep keep = {.data = data, .kuid = l->meta.kuid};
-	sigset_t mask;
 
+	warn_of_binds(opt);
 	note_command(l, opt->argv);
 	opt->keep = &keep;
-	sigprocmask(SIG_SETMASK, NULL, &mask);
-	int status = sandbox_run(opt);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	opt->name = l->name[0] == '.' ? NULL : l->name;
+	int status = run_above(l, opt);
 	opt->keep = NULL;
 	return status;
+}
+
+/* Nothing is kept, but there's something below. */
+static int run_from(const char *from, struct launch_options *opt)
+{
+	AUTO_LAYER struct layer l = LAYER_INIT;
+	struct stat st;
+
+	l.name = xstrdup("");
+	l.meta.root = realpath(opt->root, NULL);
+	if (!l.meta.root || stat(l.meta.root, &st))
+		die("--root: %s: %m", opt->root);
+	l.meta.root_ino = st.st_ino;
+	l.meta.fakeroot = opt->fakeroot;
+	below_parse(from, &l.meta);
+	return run_above(&l, opt);
 }
 
 static void keep_as(struct layer *l, const char *name)
@@ -73,7 +126,8 @@ static char ask_user(struct layer *l)
 	char line[64];
 
 	for (;;) {
-		fprintf(stderr, "Apply these changes to %s? y(es), n(o: throw them away), k(eep for later): ", l->meta.root);
+		fprintf(stderr, "Apply these changes%s to %s? y(es), n(o: throw them away), k(eep for later): ",
+			l->meta.n_from ? " and those below them" : "", l->meta.root);
 		if (!fgets(line, sizeof(line), stdin))
 			return 'k';
 		char c = (char)(line[0] | 32);
@@ -94,7 +148,7 @@ static int discard(struct layer *l)
 static int commit(struct layer *l)
 {
 	struct commit_options o = {.quiet = true};
-	int r = layer_commit(l, &o);
+	int r = commit_whole(l, &o);
 
 	if (!r)
 		return discard(l);
@@ -118,6 +172,10 @@ static int finish(struct layer *l, const struct kept_options *k, int status)
 		char c = diff == 1 ? ask_user(l) : diff ? 'k' : 'n';
 		a = c == 'y' ? KEPT_COMMIT : c == 'n' ? KEPT_DISCARD : KEPT_KEEP;
 	}
+	log_event(LF_TOOLS, LL_INFO, "what becomes of the changes", LOG_INT("status", status),
+		  LOG_STR("action", a == KEPT_COMMIT ? "commit"
+				    : a == KEPT_KEEP ? "keep"
+						     : "discard"));
 	if (a == KEPT_COMMIT)
 		r = commit(l);
 	else if (a == KEPT_KEEP)
@@ -134,17 +192,15 @@ int run_sandbox(struct launch_options *opt)
 	char tmp[32];
 	uint64_t v;
 
-	if (k->from)
-		die("--from is not there yet: copy a layer with sandbox export and sandbox import");
 	if (k->name) {
 		if (!layer_name_ok(k->name))
 			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
-		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, false);
+		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, k->from, false);
 		return run_on(&l, opt);
 	}
 	bool may_keep = k->after > KEPT_DISCARD || (k->on_error != KEPT_DEFAULT && k->on_error != KEPT_DISCARD);
 	if (!may_keep)
-		return sandbox_run(opt);
+		return k->from ? run_from(k->from, opt) : sandbox_run(opt);
 	if (k->keep && !layer_name_ok(k->keep))
 		die("--keep: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->keep);
 	if (k->after == KEPT_ASK && (!isatty(0) || !isatty(2)))
@@ -152,6 +208,6 @@ int run_sandbox(struct launch_options *opt)
 	if (getrandom(&v, sizeof(v), 0) != sizeof(v))
 		die("getrandom: %m");
 	snprintf(tmp, sizeof(tmp), ".run-%016" PRIx64, v);
-	create_layer_or_die(&l, tmp, opt->root, opt->fakeroot, false);
+	create_layer_or_die(&l, tmp, opt->root, opt->fakeroot, k->from, false);
 	return finish(&l, k, run_on(&l, opt));
 }

@@ -67,6 +67,9 @@ void trace_option(struct trace_options *t, int letter, const char *value)
 			die("-t: at most three");
 		t->clock++;
 		break;
+	case 'k':
+		t->stacks = true;
+		break;
 	case 'r':
 		t->relative = true;
 		break;
@@ -129,6 +132,7 @@ void trace_help(void)
 	      "  -c, -C                 a summary, instead of or beside the lines\n"
 	      "  -S KEY                 sort it by time, calls, errors, name, avg-time, nothing\n"
 	      "  -q, -qq                no messages; no ends of processes either\n"
+	      "  -k                     the stack of each call, with names of functions\n"
 	      "  -t, -tt, -ttt          time of day; with microseconds; since 1970\n"
 	      "  -r, -T                 time since the line before; time in the call\n"
 	      "  -s N                   of strings show N bytes (default 32)\n"

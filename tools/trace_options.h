@@ -5,7 +5,7 @@
 
 #include "interposer/trace/trace.h"
 
-#define TRACE_LETTERS "fo:Ae:P:cCS:qtrTs:vxyzZ"
+#define TRACE_LETTERS "fo:Ae:P:cCkS:qtrTs:vxyzZ"
 /* One option that getopt(3) found. Dies when it isn't possible. */
 void trace_option(struct trace_options *t, int letter, const char *value);
 /* After the last one. */

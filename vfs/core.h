@@ -35,6 +35,12 @@ void dcache_trim(void);                          /* [W] */
 void dcache_limit(size_t entries, size_t bytes); /* before the first call; tests */
 void dcache_count(bool hit);
 void dcache_stats(struct vfs_stats *out);
+/* What there is, looked at in steps, so that nobody waits for long; what changes meanwhile is counted or not. */
+struct dcache_census {
+	size_t dentries, negative, pinned, whiteouts, bytes;
+	size_t lru_entries, lru_bytes, max_entries, max_bytes, buckets;
+};
+void dcache_census(struct dcache_census *out);
 void d_evict(struct dentry *d); /* [W] unreferenced: out of the tree and freed */
 /* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
 int d_reserve(void);
@@ -123,6 +129,10 @@ bool path_is_under(const struct path *p, const struct path *top);
 void fill_stat(const struct inode *i, const struct path *p, struct kstat *st); /* [R]; p may be NULL */
 int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, struct kstat *st);
 
+/* --- file.c --- */
+/* Another open file description of f's file, by the name it was opened by while that is still its; no permission is checked. */
+int vfile_reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd);
+
 /* --- namei.c --- */
 /* mknod of a regular file for open: 0, -EEXIST when somebody was faster. mode is final. *made: the new entry, referenced; NULL on
  * SB_REMOTE, where it must be looked up. */
@@ -144,6 +154,11 @@ int token_flock(struct token *t, const struct inode *dir, int op);
 struct dirsnap **token_snap(struct token *t); /* under token_lock() */
 void token_lock(struct token *t);
 void token_unlock(struct token *t);
+struct token_counts {
+	size_t total, open, locks;
+};
+/* fn for some of those that are open, without a lock held. */
+void token_dump(void (*fn)(void *arg, const struct path *p, bool o_path, bool locked), void *arg, struct token_counts *out);
 
 /* --- readdir.c --- */
 void snap_drop(struct inode *i); /* [W] */

@@ -579,6 +579,30 @@ void dcache_limit(size_t entries, size_t bytes)
 	max_bytes = bytes;
 }
 
+void dcache_census(struct dcache_census *out)
+{
+	enum { STEP = 512 };
+	uint32_t at = 0, n;
+
+	*out = (struct dcache_census){.max_entries = max_entries, .max_bytes = max_bytes};
+	do {
+		vfs_rdlock();
+		n = table ? level + split : 0;
+		for (uint32_t end = MIN(at + STEP, n); at < end; at++)
+			for (const struct dentry *d = table[at]; d; d = d->hnext) {
+				out->dentries++;
+				out->negative += !d->inode;
+				out->pinned += !!(d->flags & D_PINNED);
+				out->whiteouts += !!(d->flags & D_WHITEOUT);
+				out->bytes += d_size(d);
+			}
+		out->lru_entries = lru_entries;
+		out->lru_bytes = lru_bytes;
+		vfs_rdunlock();
+	} while (at < n);
+	out->buckets = n;
+}
+
 void dcache_stats(struct vfs_stats *out)
 {
 	for (size_t n = 0; n < ARRAY_SIZE(counts); n++) {

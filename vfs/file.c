@@ -123,7 +123,7 @@ int vfs_vfile_statfs(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, str
 
 /* --- Locks: on upper data only, or on a read-write bind, where the host is meant to see them. --- */
 
-static int reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd)
+int vfile_reopen(struct vfs_ctx *ctx, const struct vfile *f, int flags, int *fd)
 {
 	struct dentry *d = f->path.dentry;
 
@@ -156,12 +156,12 @@ int vfs_prepare_lock(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int
 		if (sb->flags & SB_REMOTE)
 			return -ENOLCK;
 		/* Opening for writing is what copies up, also where names and data are read-only to the program. */
-		err = reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
+		err = vfile_reopen(ctx, f, O_WRONLY | O_CLOEXEC, &fd);
 		if (err)
 			return err;
 		close(take_fd(&fd));
 	}
-	err = reopen(ctx, f, (fl & (O_APPEND | O_NONBLOCK | O_DIRECT)) | O_RDONLY | O_CLOEXEC, &fd);
+	err = vfile_reopen(ctx, f, (fl & (O_APPEND | O_NONBLOCK | O_DIRECT)) | O_RDONLY | O_CLOEXEC, &fd);
 	if (err)
 		return err;
 	/* A descriptor from before a copy-up still shows the lower file. */

@@ -395,3 +395,10 @@ int filestore_statfs(struct filestore *fs, struct statfs *out)
 	filestore_reclaim(fs);
 	return fstatfs(dir_of(fs), out) ? -errno : 0;
 }
+
+void filestore_counts(struct filestore *fs, struct filestore_counts *out)
+{
+	pthread_mutex_lock(&fs->lock);
+	*out = (struct filestore_counts){fs->last_id, fs->n_pool, fs->n_freed};
+	pthread_mutex_unlock(&fs->lock);
+}

@@ -257,6 +257,12 @@ void filestore_reclaim(struct filestore *fs);
 /* By the keeper: makes files ahead, in stores that are in use. */
 void filestore_refill(void);
 int filestore_statfs(struct filestore *fs, struct statfs *out);
+struct filestore_counts {
+	uint64_t last_id;
+	unsigned pool;
+	size_t freed; /* not yet looked at */
+};
+void filestore_counts(struct filestore *fs, struct filestore_counts *out);
 /* vfs/keeper.c: there is something to tidy up. Any lock may be held. */
 void vfs_keeper_kick(void);
 

@@ -3,6 +3,7 @@
  * mount.c - the mount tree. It's built before the first call of a tracee and only grows; mounts are never removed, so nobody counts
  * references on them. A mount on a place that is covered already covers the root of what covers it.
  */
+#include "base/log.h"
 #include "vfs/core.h"
 
 #include <linux/capability.h>
@@ -121,6 +122,7 @@ static int mount_at(struct super *sb, const char *dst, bool ro)
 	AUTO_PATH struct path at = {0};
 	int err = mount_point(dst, S_ISDIR(sb->root->inode->mode), &at);
 
+	log_event(LF_VFS, LL_INFO, "mount", LOG_STR("type", sb->type), LOG_STR("on", dst), LOG_INT("result", err));
 	return err ? err : mount_add(sb, &at, ro);
 }
 

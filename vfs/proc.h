@@ -50,6 +50,8 @@ int proc_pid_list(struct vfs_ctx *ctx, struct pinode *root, struct dirlist *out)
 extern const struct pnode_ops proc_status_ops, proc_limits_ops, proc_cmdline_ops;
 extern const struct pnode_ops proc_environ_ops, proc_auxv_ops;
 extern const struct pnode_ops proc_maps_ops;
+/* Which file of ours is the host object, with the name that it was last opened by: as vfs_identify(), without a descriptor. NULL: none. */
+struct inode *mapped_inode(dev_t dev, uint64_t ino, struct vfile *out);
 extern const struct pnode_ops proc_mounts_ops, proc_mountinfo_ops, proc_mountstats_ops;
 /* proc_fd.c, proc_link.c */
 extern const struct pnode_ops proc_fd_dir_ops, proc_fdinfo_dir_ops;

@@ -47,12 +47,11 @@ static bool kernel_name(const struct map_line *m)
 	return false;
 }
 
-/* Which file of ours is the host object, with the name that it was last opened by: as vfs_identify(), without a descriptor. */
-static struct inode *object_file(const struct map_line *m, struct vfile *out)
+struct inode *mapped_inode(dev_t dev, uint64_t ino, struct vfile *out)
 {
 	*out = (struct vfile){0};
 	vfs_rdlock();
-	struct inode *i = hostobj_find(makedev(m->maj, m->min), m->ino);
+	struct inode *i = hostobj_find(dev, ino);
 	if (i && S_ISREG(i->mode) && iget_live(i)) {
 		struct dentry *a = __atomic_load_n(&i->alias, __ATOMIC_RELAXED);
 		out->kind = VF_FILE;
@@ -70,7 +69,7 @@ static void put_map(struct vfs_ctx *ctx, struct sbuf *out, const char *line, con
 {
 	char path[PATH_MAX + 16];
 	AUTO_VFILE struct vfile f = {0};
-	struct inode *i = m->ino ? object_file(m, &f) : NULL;
+	struct inode *i = m->ino ? mapped_inode(makedev(m->maj, m->min), m->ino, &f) : NULL;
 
 	if (!i && (m->name[0] == '[' || kernel_name(m) || (!m->name[0] && !m->ino))) {
 		sbuf_str(out, line);

@@ -289,3 +289,36 @@ void token_unlock(struct token *t)
 {
 	pthread_mutex_unlock(&t->lock);
 }
+
+#define DUMP_TOKENS 100
+
+void token_dump(void (*fn)(void *arg, const struct path *p, bool o_path, bool locked), void *arg, struct token_counts *out)
+{
+	struct {
+		struct path path;
+		bool o_path, locked;
+	} shown[DUMP_TOKENS];
+	unsigned n = 0;
+
+	*out = (struct token_counts){0};
+	pthread_mutex_lock(&tokens.lock);
+	drain();
+	for (struct token *t = tokens.by_ino; t; t = t->hh.next) {
+		out->total++;
+		if (!t->path.dentry)
+			continue;
+		out->open++;
+		if (n == DUMP_TOKENS)
+			continue;
+		shown[n].path = t->path;
+		shown[n].o_path = t->o_path;
+		shown[n++].locked = t->held;
+		path_get(&t->path);
+	}
+	out->locks = HASH_COUNT(tokens.dirlocks);
+	pthread_mutex_unlock(&tokens.lock);
+	for (unsigned i = 0; i < n; i++) {
+		fn(arg, &shown[i].path, shown[i].o_path, shown[i].locked);
+		path_put(&shown[i].path);
+	}
+}

@@ -145,6 +145,13 @@ struct vfs_config {
 	/* A kept layer under the root: its journal, and the directory that has it. filestore is then the layer's, too. */
 	bool keep;
 	int keep_journal, keep_dir;
+	/* Kept layers between root and upper, the topmost first: their journals, and the exports that are their stores. Lives as long as
+	 * the mounting of the root. */
+	const struct vfs_layer {
+		int journal;
+		uint32_t export;
+	} * layers;
+	unsigned n_layers;
 };
 /* Makes token_rw the working directory of the process: inotify_add_watch(2) takes no directory descriptor. Call it once. */
 int vfs_init(const struct vfs_config *cfg) MUST_CHECK;
@@ -296,6 +303,11 @@ struct vfs_proc_ops {
 };
 void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
 
+/* The file behind a mapping of a tracee's, by the device and inode numbers in the host's maps. path: its name as ctx->root sees it, "" without one.
+ * hostfd, if not NULL: a descriptor of its own for reading, the caller's; no permission is checked. -ENOENT: not a file of ours. */
+int vfs_mapped_file(struct vfs_ctx *ctx, dev_t dev, uint64_t ino, char *path, size_t size, struct kstat *st,
+		    int *hostfd) MUST_CHECK;
+
 /* --- Space ----------------------------------------------------------------------------------------------------------- */
 
 /*
@@ -316,5 +328,8 @@ struct vfs_stats {
 	uint64_t copy_ups, copy_up_bytes, upper_bytes, upper_files;
 };
 void vfs_get_stats(struct vfs_stats *out);
+/* The present state for a developer: mounts, cache, tokens, stores; text, a few hundred lines at most. fn is called without a lock
+ * held, but for the mounts, where it must not call the vfs. */
+void vfs_dump(void (*fn)(void *arg, const char *line), void *arg);
 
 #endif

@@ -158,6 +158,8 @@ static int ask(struct dentry *dir, const char *name, size_t len, const char *res
 	if (!i)
 		return -ENOENT;
 	dcache_count(false);
+	log_event(LF_VFS, LL_TRACE, "not in the cache", ((struct log_field){.key = "name", .str = name, .len = len}),
+		  LOG_INT("directory", i->ino), LOG_STR("file system", dir->sb->type));
 	plain_rest(rest, plain, sizeof(plain));
 	memset(r, 0, sizeof(r));
 	got = i->ops->lookup ? i->ops->lookup(dir, name, len, plain, r, LOOKUP_BATCH) : 1;

@@ -24,6 +24,7 @@ struct shown {
 	bool exiting, failed;
 	int64_t rval;
 	struct text extra; /* what follows the result */
+	struct text stack; /* -k: lines, or a JSON array */
 	char path[2][256]; /* the beginning of the names in it, for -P */
 	int n_paths;
 };

@@ -11,6 +11,7 @@
  * An execve is two things here: the host runs the loader stub, which checks in and maps the program (kernel/sys_exec.c). It is shown as one
  * call with the check-in's result; what the stub calls until it jumps to the program isn't shown. It is known by its address.
  */
+#include "interposer/trace/stacks.h"
 #include "interposer/trace/tracee.h"
 
 #include "base/log.h"
@@ -62,6 +63,23 @@ pid_t trace_tracer(void)
 	return tracer_tid;
 }
 
+/* An execve leaves nothing of the stack, and an exit doesn't return: theirs is taken before. */
+static bool ends_image(int nr)
+{
+	return nr == SYS_execve || nr == SYS_execveat || nr == SYS_exit || nr == SYS_exit_group;
+}
+
+static void take_stack(struct tracee *t, bool entry)
+{
+	if (!trace_opt->stacks || !trace_opt->lines || !trace_started || ends_image(t->live.call.nr) != entry)
+		return;
+	t->shown.stack.n = 0;
+	if (trace_opt->json)
+		stack_json(&t->shown.stack, t->tid);
+	else
+		stack_lines(&t->shown.stack, t->tid);
+}
+
 static void begin(struct tracee *t)
 {
 	struct call *c = &t->live.call;
@@ -75,6 +93,8 @@ static void begin(struct tracee *t)
 		return;
 	format_entry(&t->shown);
 	t->shows = trace_path_wanted(&t->shown);
+	if (t->shows)
+		take_stack(t, true);
 	if (t->shows && trace_started) {
 		struct line_of who = tracee_line(t);
 		output_entry(&who, &t->shown);
@@ -89,6 +109,7 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 		t->shown.failed = failed;
 		if (trace_opt->lines)
 			format_exit(&t->shown);
+		take_stack(t, false);
 		struct line_of who = tracee_line(t);
 		output_exit(&who, &t->shown);
 	}
@@ -330,7 +351,7 @@ static bool ask_tracer(pid_t tid, bool resume)
 			until.tv_nsec -= 1000000000;
 		}
 		/* The signal ends its wait for an event; one that came just before the wait began is repeated. */
-		pthread_kill(tracer_thread, SIGUSR1);
+		pthread_kill(tracer_thread, SIGUSR2);
 		pthread_cond_timedwait(&req.changed, &req.mu, &until);
 	}
 	if (!o.answered) {

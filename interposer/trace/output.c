@@ -155,7 +155,12 @@ static void json_call(const struct line_of *who, const struct shown *s)
 		text_puts(&out, "\"?\"");
 	text_printf(&out, ",\"duration\":%" PRId64 ".%06" PRId64, who->spent_ns / 1000000000,
 		    who->spent_ns % 1000000000 / 1000);
-	text_printf(&out, ",\"injected\":%s}", who->injected ? "true" : "false");
+	text_printf(&out, ",\"injected\":%s", who->injected ? "true" : "false");
+	if (s->stack.n) {
+		text_puts(&out, ",\"stack\":");
+		text_put(&out, s->stack.p, s->stack.n);
+	}
+	text_puts(&out, "}");
 	free(result.p);
 	end_line();
 }
@@ -167,6 +172,15 @@ static void pad(void)
 	size_t column = written + (out.n - line_start);
 	for (; column < RESULT_COLUMN - 1; column++)
 		text_put(&out, " ", 1);
+}
+
+/* Lines of their own; a process's number before each would break their form. */
+static void put_stack(const struct shown *s)
+{
+	if (!s->stack.n)
+		return;
+	text_put(&out, s->stack.p, s->stack.n);
+	line_start = out.n;
 }
 
 void output_exit(const struct line_of *who, const struct shown *s)
@@ -204,6 +218,7 @@ void output_exit(const struct line_of *who, const struct shown *s)
 		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000,
 			    who->spent_ns % 1000000000 / 1000);
 	end_line();
+	put_stack(s);
 }
 
 void output_signal(const struct line_of *who, int sig, const void *siginfo, bool stopped)
@@ -258,6 +273,7 @@ void output_gone(const struct line_of *who, int wstatus, const struct shown *ins
 		pad();
 		text_puts(&out, " = ?");
 		end_line();
+		put_stack(inside);
 	}
 	if (opt->quiet > 1)
 		return;

@@ -37,6 +37,7 @@ struct trace_inject {
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
+	bool stacks; /* -k */
 	bool
 	    reports; /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */

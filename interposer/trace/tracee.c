@@ -70,6 +70,7 @@ void tracee_drop(struct tracee *t)
 	n_tracees--;
 	free(t->shown.text.p);
 	free(t->shown.extra.p);
+	free(t->shown.stack.p);
 	free(t);
 }
 

@@ -6,6 +6,7 @@
 #include "tools/tar/tar.h"
 
 #include "base/log.h"
+#include "tools/below.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -321,8 +322,15 @@ int tar_export(int argc, char **argv)
 	if (!file && isatty(1))
 		die("export: standard output is a terminal: name a file");
 	open_layer_or_die(&l, argv[1], 0);
-	load_model_or_die(&m, &l);
-	x.rootfd = open_root(&l);
+	AUTO_LAYER struct layer whole = LAYER_INIT;
+	if (l.meta.n_from) {
+		r = below_flatten(&l, &whole);
+		if (r)
+			die("export: can't put %s and what it lies on together: %s", l.name, strerror(-r));
+		x.l = &whole;
+	}
+	load_model_or_die(&m, x.l);
+	x.rootfd = open_root(x.l);
 	x.a = archive_write_new();
 	if (!x.a || archive_write_set_format_pax(x.a) != ARCHIVE_OK)
 		die("export: out of memory");
@@ -331,7 +339,7 @@ int tar_export(int argc, char **argv)
 	if (archive_write_open_filename(x.a, file) != ARCHIVE_OK)
 		die("export: %s", archive_error_string(x.a));
 	if (m.root)
-		r = layer_changes(&l, &m, x.rootfd, count, &x);
+		r = layer_changes(x.l, &m, x.rootfd, count, &x);
 	if (!r && m.root)
 		r = put_dir(&x, m.root);
 	progress("export", 0, 0);
@@ -344,5 +352,7 @@ int tar_export(int argc, char **argv)
 			free(take_ptr(i->priv));
 	if (r && file)
 		unlink(file);
+	if (whole.dirfd >= 0)
+		(void)!layer_discard(&whole);
 	return r ? CMD_FAILED : 0;
 }

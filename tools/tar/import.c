@@ -431,7 +431,7 @@ int tar_import(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		die("usage: %s", "sandbox import [--root DIR] NAME FILE");
-	create_layer_or_die(&x.l, argv[optind], root, false, true);
+	create_layer_or_die(&x.l, argv[optind], root, false, NULL, true);
 	x.rootfd = open_root(&x.l);
 	x.a = archive_read_new();
 	if (!x.a)

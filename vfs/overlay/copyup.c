@@ -5,6 +5,7 @@
  * Done without the lock; who comes meanwhile for the same file waits. The lower's registration stays, so that descriptors
  * opened before still resolve to the inode (their data stays the old, as in Linux's overlayfs). Holes stay holes.
  */
+#include "base/log.h"
 #include "vfs/overlay/overlay.h"
 
 #include <linux/fs.h>
@@ -92,7 +93,7 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 
 	if (limit <= 0)
 		return 0;
-	r = gofer_open(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(OVL(inode)), O_RDONLY, &in, &a);
+	r = ovl_low_open(OVL(inode), O_RDONLY, &in, &a);
 	if (r)
 		return r;
 	out = filestore_open(ovl_store(OVL(inode)), id, O_RDWR);
@@ -148,6 +149,7 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 		ovl_quota_inode(OVL_SB(inode->sb), -1);
 		return r;
 	}
+	log_event(LF_VFS, LL_INFO, "copy-up", LOG_INT("ino", inode->ino), LOG_INT("bytes", limit), LOG_INT("file", id));
 	atomic_fetch_add(&ovl_copy_ups, 1);
 	atomic_fetch_add(&ovl_upper_files, 1);
 	vfs_wrlock();

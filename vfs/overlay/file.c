@@ -18,6 +18,8 @@ static void mark_opened(struct ovl_inode *o, struct dentry *d, bool live)
 		o->i.flags |= I_LIVE;
 	if (!o->i.nlink)
 		ovl_orphan_add(o);
+	else if (ov_is(o, OV_LAYER))
+		ovl_pin(o);
 	vfs_wrunlock();
 }
 
@@ -32,7 +34,7 @@ static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
 	fd = ovl_fdcache_reopen(o, flags);
 	if (fd == -ENOENT || fd == -EACCES || fd == -EPERM) {
 		bool cached = fd != -ENOENT;
-		r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
+		r = ovl_low_open(o, flags, &fd, &a);
 		if (r)
 			return r;
 		if (again && !cached) {
@@ -41,7 +43,7 @@ static int open_lower(struct ovl_inode *o, int flags, int *hostfd)
 			ovl_fdcache_add(o, take_fd(&keep));
 			fd = ovl_fdcache_reopen(o, flags);
 			if (fd < 0) {
-				r = gofer_open(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), flags, &fd, &a);
+				r = ovl_low_open(o, flags, &fd, &a);
 				if (r)
 					return r;
 			}

@@ -50,9 +50,24 @@ static struct inode *find_lower(const struct super *sb, const struct gattr *a, b
 	return i;
 }
 
-struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len)
+void ovl_lower_attrs(struct inode *i, const struct ovl_lattr *l)
 {
 	const struct vfs_config *cfg = vfs_config();
+	const struct gattr *a = &l->a;
+	bool fake = cfg->fakeroot && !l->layer;
+
+	i->mode = a->mode;
+	i->uid = fake && a->uid == cfg->host_uid ? 0 : a->uid;
+	i->gid = fake && a->gid == cfg->host_gid ? 0 : a->gid;
+	i->nlink = a->nlink;
+	i->atime = a->atime;
+	i->mtime = a->mtime;
+	i->ctime = a->ctime;
+}
+
+struct inode *ovl_lower_inode(struct super *sb, const struct ovl_lattr *l, const char *path, size_t len)
+{
+	const struct gattr *a = &l->a;
 	bool taken = false, dir = S_ISDIR(a->mode);
 	struct inode *i = dir ? NULL : find_lower(sb, a, &taken);
 
@@ -67,22 +82,20 @@ struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const cha
 	i = &o->i;
 	low->dev = a->dev;
 	low->ino = a->ino;
+	low->node = l->node;
 	memcpy(low->path, path, len);
 	low->path[len] = '\0';
 	o->low = low;
-	i->ino = a->ino;
-	i->dev = vfs_map_dev(a->dev);
+	i->ino = l->ino;
+	i->dev = vfs_map_dev(l->dev);
 	i->rdev = a->rdev;
-	i->uid = cfg->fakeroot && a->uid == cfg->host_uid ? 0 : a->uid;
-	i->gid = cfg->fakeroot && a->gid == cfg->host_gid ? 0 : a->gid;
-	i->nlink = a->nlink;
+	ovl_lower_attrs(i, l);
 	i->blksize = a->blksize;
 	i->size = a->size;
 	i->blocks = a->blocks;
-	i->atime = a->atime;
-	i->mtime = a->mtime;
-	i->ctime = a->ctime;
 	i->btime = a->btime;
+	if (l->layer)
+		ov_set(o, OV_LAYER);
 	if (!dir && !taken) {
 		hostobj_add(a->dev, a->ino, i);
 		ov_set(o, OV_HOSTOBJ);

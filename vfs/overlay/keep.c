@@ -79,9 +79,10 @@ static void stamp_of(const struct ovl_inode *o, struct jstamp *s)
 {
 	const struct inode *i = &o->i;
 
+	/* A stacked layer's object is known by the number that it shows: that of its data may be another tomorrow. */
 	*s = (struct jstamp){
-	    .dev = o->low->dev,
-	    .ino = o->low->ino,
+	    .dev = ov_is(o, OV_LAYER) ? ovl_low_dev(o) : o->low->dev,
+	    .ino = ov_is(o, OV_LAYER) ? i->ino : o->low->ino,
 	    .size = i->size,
 	    .mtime = i->mtime,
 	    .ctime = i->ctime,

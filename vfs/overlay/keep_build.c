@@ -11,35 +11,34 @@
 
 static uint64_t root_dev; /* as the journal knew it: device numbers are new after a boot of the host */
 
-/* 0, or -ESTALE where the host has no such object any more; -errno. */
-static int refresh(struct ovl_sb *os, struct ovl_inode *o, const struct layer_inode *l)
+/* 0, or -ESTALE where the lower has no such object any more; -errno. *dev: the device that shows. */
+static int refresh(struct ovl_sb *os, struct ovl_inode *o, const struct layer_inode *l, uint64_t *dev)
 {
 	unsigned depth = 0, n = 0;
-	struct gattr a;
+	struct ovl_lattr low;
+	const struct gattr *a = &low.a;
 
 	for (const char *p = l->low; *p; p++)
 		depth += *p == '/';
-	int r = gofer_walk(vfs_config()->gofer, os->export, l->low, depth, &a, 1, &n, NULL, 0);
+	int r = ovl_low_walk(os, l->low, depth, &low, 1, &n, NULL, 0);
 	if (r && r != -ENOENT && r != -ENOTDIR)
 		return r;
-	if (r || !n || (a.mode & S_IFMT) != (l->mode & S_IFMT))
+	if (r || !n || (a->mode & S_IFMT) != (l->mode & S_IFMT))
 		return -ESTALE;
-	o->low->dev = a.dev;
-	o->low->ino = a.ino;
-	o->i.size = a.size;
-	o->i.blocks = a.blocks;
-	o->i.blksize = a.blksize;
-	o->i.btime = a.btime;
-	if (l->flags & JI_CLEAN) {
-		const struct vfs_config *cfg = vfs_config();
-		o->i.mode = a.mode;
-		o->i.uid = cfg->fakeroot && a.uid == cfg->host_uid ? 0 : a.uid;
-		o->i.gid = cfg->fakeroot && a.gid == cfg->host_gid ? 0 : a.gid;
-		o->i.atime = a.atime;
-		o->i.mtime = a.mtime;
-		o->i.ctime = a.ctime;
-		o->i.nlink = a.nlink;
-	}
+	*dev = low.dev;
+	o->low->dev = a->dev;
+	o->low->ino = a->ino;
+	o->low->node = low.node;
+	if (l->back)
+		return 0;
+	o->i.size = a->size;
+	o->i.blocks = a->blocks;
+	o->i.blksize = a->blksize;
+	o->i.btime = a->btime;
+	if (low.layer)
+		ov_set(o, OV_LAYER);
+	if (l->flags & JI_CLEAN)
+		ovl_lower_attrs(&o->i, &low);
 	return 0;
 }
 
@@ -61,7 +60,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 {
 	struct ovl_inode *o = ovl_inode_new(&os->sb, l->mode);
 	bool reg = S_ISREG(l->mode), isdir = S_ISDIR(l->mode);
-	uint64_t dev;
+	uint64_t dev, shown = 0;
 	int r = 0;
 
 	if (!o)
@@ -83,10 +82,15 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			r = -ENOMEM;
 		else {
 			memcpy(o->low->path, l->low, n);
+			o->low->node = NULL;
 			o->low->dev = l->stamp->dev == root_dev ? OVL(os->sb.root->inode)->low->dev : l->stamp->dev;
 			o->low->ino = l->stamp->ino;
-			if (!l->back)
-				r = refresh(os, o, l);
+			shown = o->low->dev;
+			/* What is in a stacked layer's store may have another number than it had. */
+			if (!l->back || os->stack)
+				r = refresh(os, o, l, &shown);
+			if (r == -ESTALE && l->back)
+				r = 0;
 			if (r == -ESTALE && isdir) {
 				/* What the sandbox added to it is still there. */
 				free(take_ptr(o->low));
@@ -94,7 +98,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			}
 		}
 		if (!r && o->low)
-			i->dev = vfs_map_dev(o->low->dev);
+			i->dev = vfs_map_dev(shown);
 	}
 	if (!r && l->back) {
 		r = filestore_ident(os->store, l->back, l->mode, &dev, &o->back_ino);

@@ -7,7 +7,7 @@
  */
 #include "vfs/overlay/overlay.h"
 
-#define PREFETCH 64
+#define PREFETCH LOW_ATTRS_MAX
 
 static bool hides_lower(const struct dentry *d)
 {
@@ -21,7 +21,7 @@ static int prefetch(struct dentry *dir, struct ovl_names *l, unsigned first, str
 	struct super *sb = dir->sb;
 	const char *names[PREFETCH], *base = ovl_lower(OVL(dir->inode));
 	char path[PATH_MAX];
-	struct gattr a[PREFETCH];
+	struct ovl_lattr a[PREFETCH];
 	unsigned n = 0, i = first;
 	struct inode *ino;
 	int r;
@@ -32,14 +32,14 @@ static int prefetch(struct dentry *dir, struct ovl_names *l, unsigned first, str
 			names[n++] = l->e[i].name;
 	vfs_rdunlock();
 	atomic_store(&l->last_miss, i);
-	r = gofer_getattrs(vfs_config()->gofer, OVL_SB(sb)->export, base, names, n, a);
+	r = ovl_low_getattrs(OVL(dir->inode), names, n, a);
 	if (r)
 		return r;
 	vfs_wrlock();
 	for (unsigned k = n; k-- > 0;) {
 		size_t len = strlen(names[k]);
 		int plen = snprintf(path, sizeof(path), "%s%s%s", base, *base ? "/" : "", names[k]);
-		if (!a[k].mode || (size_t)plen >= sizeof(path) ||
+		if (!a[k].a.mode || (size_t)plen >= sizeof(path) ||
 		    (k && ((dir->flags & D_DEAD) || d_lookup(dir, names[k], len))))
 			continue;
 		ino = ovl_lower_inode(sb, &a[k], path, (size_t)plen);
@@ -49,7 +49,7 @@ static int prefetch(struct dentry *dir, struct ovl_names *l, unsigned first, str
 			iput_locked(ino);
 	}
 	vfs_wrunlock();
-	return out->inode ? 1 : a[0].mode ? -ENOMEM : 1;
+	return out->inode ? 1 : a[0].a.mode ? -ENOMEM : 1;
 }
 
 /* How many components of rest can be part of the same walk, and their total length. */
@@ -81,7 +81,7 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 	struct ovl_names *l = atomic_load(&o->names);
 	const char *lower = ovl_lower(o);
 	char path[PATH_MAX], link[PATH_MAX];
-	struct gattr a[LOOKUP_BATCH];
+	struct ovl_lattr a[LOOKUP_BATCH];
 	unsigned skip = 0, want, n = 0, done = 0;
 	size_t pos = 0;
 	int r;
@@ -113,7 +113,7 @@ int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *res
 	pos += len;
 	want = 1 + plan(rest, sizeof(path), MIN((unsigned)max, LOOKUP_BATCH) - 1, path, &pos);
 	link[0] = '\0';
-	r = gofer_walk(vfs_config()->gofer, OVL_SB(sb)->export, path, skip, a, want, &n, link, sizeof(link));
+	r = ovl_low_walk(OVL_SB(sb), path, skip, a, want, &n, link, sizeof(link));
 	if (r == -ENOTDIR)
 		r = 0;
 	if (r)
@@ -186,7 +186,7 @@ ssize_t ovl_readlink(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t
 {
 	const struct ovl_inode *o = OVL(inode);
 	char link[PATH_MAX] = "";
-	struct gattr a;
+	struct ovl_lattr a;
 	unsigned got = 0, depth = 0;
 	ssize_t n = -1;
 
@@ -204,8 +204,7 @@ ssize_t ovl_readlink(struct vfs_ctx *ctx, struct inode *inode, char *buf, size_t
 		return -EIO;
 	for (const char *p = ovl_lower(o); *p; p++)
 		depth += *p == '/';
-	int r =
-	    gofer_walk(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(o), depth, &a, 1, &got, link, sizeof(link));
+	int r = ovl_low_walk(OVL_SB(inode->sb), ovl_lower(o), depth, &a, 1, &got, link, sizeof(link));
 	if (r)
 		return r;
 	n = (ssize_t)MIN(strlen(link), size);

@@ -61,7 +61,7 @@ static int read_names(const struct inode *dir, struct ovl_names **out)
 	c.text = malloc(c.text_cap);
 	if (!c.l || !c.text)
 		goto out;
-	r = gofer_readdir(vfs_config()->gofer, OVL_SB(dir->sb)->export, ovl_lower(OVL(dir)), collect, &c);
+	r = ovl_low_readdir(OVL(dir), collect, &c);
 	if (!r && c.failed)
 		r = -ENOMEM;
 	if (r)

@@ -38,7 +38,8 @@ struct ovl_sb {
 	struct super sb;
 	uint32_t export;
 	bool has_lower;
-	bool kept; /* its changes go into the journal: keep.c */
+	struct ovl_stack *stack; /* kept layers on top of the export (low.c), or NULL */
+	bool kept;               /* its changes go into the journal: keep.c */
 	struct filestore *store;
 	struct ovl_quota own;   /* tmpfs */
 	struct ovl_quota *q[2]; /* what counts here; first the nearest */
@@ -69,23 +70,33 @@ struct ovl_names {
 
 /* Where an inode comes from. */
 struct ovl_low {
-	uint64_t dev, ino; /* host object */
-	char path[];       /* in the export, by which it was found */
+	uint64_t dev, ino;              /* host object */
+	const struct layer_inode *node; /* in os->stack, or NULL; as long as that */
+	char path[];                    /* in the export, by which it was found */
+};
+
+/* Attributes of a lower object. */
+struct ovl_lattr {
+	struct gattr a;    /* dev and ino are those that a descriptor of it shows */
+	uint64_t dev, ino; /* what the sandbox shows; a device number of the host's */
+	const struct layer_inode *node;
+	bool layer; /* known to a stacked layer: ids are as inside, and the host doesn't know these attributes */
 };
 
 struct ovl_fd;
 
 /* atomic bits of ovl_inode.st */
-#define OV_HOSTOBJ 1U   /* lower dev:ino is registered */
-#define OV_PINNED  2U   /* one reference is held for the sandbox's life; changed [W] */
-#define OV_OPENED  4U   /* a descriptor was handed out once */
-#define OV_XATTR   8U   /* xattrs holds all of them; the lower's don't count any more */
-#define OV_NOXATTR 16U  /* the lower has none */
-#define OV_ORPHAN  32U  /* on the orphan list; changed [W] */
-#define OV_COUNTED 64U  /* in the inode quotas */
-#define OV_DIRTY   128U /* on quota.c's list */
-#define OV_NAMED   256U /* directory: the journal has its entry */
-#define OV_LOWFD   512U /* a descriptor of the lower's data was handed out: it may outlive the copy-up */
+#define OV_HOSTOBJ 1U    /* lower dev:ino is registered */
+#define OV_PINNED  2U    /* one reference is held for the sandbox's life; changed [W] */
+#define OV_OPENED  4U    /* a descriptor was handed out once */
+#define OV_XATTR   8U    /* xattrs holds all of them; the lower's don't count any more */
+#define OV_NOXATTR 16U   /* the lower has none */
+#define OV_ORPHAN  32U   /* on the orphan list; changed [W] */
+#define OV_COUNTED 64U   /* in the inode quotas */
+#define OV_DIRTY   128U  /* on quota.c's list */
+#define OV_NAMED   256U  /* directory: the journal has its entry */
+#define OV_LAYER   1024U /* a stacked layer's (low.c): once opened it's pinned, since nobody else has its attributes */
+#define OV_LOWFD   512U  /* a descriptor of the lower's data was handed out: it may outlive the copy-up */
 
 struct ovl_inode {
 	struct inode i;
@@ -139,12 +150,27 @@ extern const struct super_ops ovl_super_ops;
 /* inode.c */
 struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode);
 /* [W] The inode of a lower object, referenced: an existing one where a link of the file is known. NULL: no memory. */
-struct inode *ovl_lower_inode(struct super *sb, const struct gattr *a, const char *path, size_t len);
+struct inode *ovl_lower_inode(struct super *sb, const struct ovl_lattr *l, const char *path, size_t len);
+void ovl_lower_attrs(struct inode *i, const struct ovl_lattr *l); /* the times, owner, mode and link count */
 /* A new inode of the upper, unregistered and without a name; ids and device like a new entry of dir. [W] */
 int ovl_new_inode(const struct inode *dir, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *target,
 		  struct ovl_inode **out);
 void ovl_pin(struct ovl_inode *o); /* [W] idempotent */
 void ovl_release(struct inode *inode);
+
+/* low.c: the lower, as gofer/client.h describes the calls; paths are the lower's. An object is its inode, whose lower isn't NULL. [U] */
+#define LOW_ATTRS_MAX 64
+int ovl_low_walk(const struct ovl_sb *os, const char *path, unsigned skip, struct ovl_lattr *out, unsigned max, unsigned *n,
+		 char *link, size_t size) MUST_CHECK;
+int ovl_low_open(const struct ovl_inode *o, int flags, int *fd, struct gattr *a) MUST_CHECK;
+int ovl_low_readdir(const struct ovl_inode *o,
+		    bool (*fn)(void *arg, const char *name, size_t len, uint64_t ino, unsigned char type),
+		    void *arg) MUST_CHECK;
+int ovl_low_getattrs(const struct ovl_inode *dir, const char *const *names, unsigned n, struct ovl_lattr *out) MUST_CHECK;
+ssize_t ovl_low_listxattr(const struct ovl_inode *o, char *buf, size_t size) MUST_CHECK;
+ssize_t ovl_low_getxattr(const struct ovl_inode *o, const char *name, void *buf, size_t size) MUST_CHECK;
+uint64_t ovl_low_dev(const struct ovl_inode *o); /* of a stacked layer's object: as the host calls it */
+int ovl_low_stack(struct ovl_sb *os) MUST_CHECK; /* reads the layers of vfs_config(); before the first of the calls above */
 
 /* lookup.c */
 int ovl_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out, int max);

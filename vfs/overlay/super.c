@@ -83,19 +83,23 @@ static int set_root(struct ovl_sb *o, struct inode *root)
 
 int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **out)
 {
-	struct gattr a;
+	struct ovl_sb *o = new_sb(flags, "overlay");
+	struct ovl_lattr a;
 	unsigned n = 0;
-	int r = gofer_walk(vfs_config()->gofer, export, "", 0, &a, 1, &n, NULL, 0);
+	int r = o ? 0 : -ENOMEM;
 
 	if (r)
 		return r;
-	if (!n)
-		return -ENOENT;
-	struct ovl_sb *o = new_sb(flags, "overlay");
-	if (!o)
-		return -ENOMEM;
 	o->export = export;
 	o->has_lower = true;
+	if (!export && vfs_config()->n_layers)
+		r = ovl_low_stack(o);
+	if (!r)
+		r = ovl_low_walk(o, "", 0, &a, 1, &n, NULL, 0);
+	if (r || !n) {
+		free(o); /* at start-up: the process ends */
+		return r ? r : -ENOENT;
+	}
 	ovl_quota_init(o, store, 0);
 	vfs_wrlock();
 	struct inode *root = ovl_lower_inode(&o->sb, &a, "", 0);

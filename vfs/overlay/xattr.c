@@ -65,7 +65,7 @@ static ssize_t lower_list(struct ovl_inode *o, char **out)
 		return 0;
 	if (!buf)
 		return -ENOMEM;
-	n = gofer_listxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), buf, VALUE_MAX);
+	n = ovl_low_listxattr(o, buf, VALUE_MAX);
 	if (n == -EOPNOTSUPP)
 		n = 0;
 	if (n == 0)
@@ -102,7 +102,7 @@ ssize_t ovl_getxattr(struct inode *inode, const char *name, void *buf, size_t si
 		/* ls asks for three of each file: learn once that there's none. */
 		if (lower_list(o, &list) == 0)
 			return -ENODATA;
-		return gofer_getxattr(vfs_config()->gofer, OVL_SB(inode->sb)->export, ovl_lower(o), name, buf, size);
+		return ovl_low_getxattr(o, name, buf, size);
 	}
 	return -ENODATA;
 }
@@ -149,8 +149,7 @@ static int copy_lower(struct ovl_inode *o, struct ovl_xattr **out)
 	if (!value)
 		return -ENOMEM;
 	for (const char *p = list; p < list + n; p += strlen(p) + 1) {
-		ssize_t len =
-		    gofer_getxattr(vfs_config()->gofer, OVL_SB(o->i.sb)->export, ovl_lower(o), p, value, VALUE_MAX);
+		ssize_t len = ovl_low_getxattr(o, p, value, VALUE_MAX);
 		if (len < 0)
 			continue; /* not for us to read on the host: can't be shown either */
 		*tail = make(p, value, (size_t)len);

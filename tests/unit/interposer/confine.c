@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -32,7 +33,7 @@ static int attack(void)
 	char *const none[] = {NULL};
 	char *const a[] = {(char *)(uintptr_t) "/bin/true", NULL};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || filter_install_supervisor(false))
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || filter_install_supervisor())
 		return 100;
 	REFUSED(execve, "/bin/true", a, none);
 	REFUSED(execveat, root, "bin/true", a, none, 0);
@@ -82,7 +83,10 @@ static int attack(void)
 	REFUSED(open_tree, AT_FDCWD, "/", 0);
 	REFUSED(move_mount, AT_FDCWD, "", AT_FDCWD, "/", 0);
 	REFUSED(fsopen, "proc", 0);
-	REFUSED(ptrace, 16, getppid(), 0, 0);
+	REFUSED(ptrace, PTRACE_ATTACH, getppid(), 0, 0);
+	REFUSED(ptrace, PTRACE_TRACEME, 0, 0, 0);
+	REFUSED(ptrace, PTRACE_POKETEXT, getppid(), 0, 0);
+	REFUSED(ptrace, PTRACE_SETREGS, getppid(), 0, 0);
 	REFUSED(bpf, 0, NULL, 0);
 	REFUSED(perf_event_open, NULL, 0, -1, -1, 0);
 	REFUSED(io_uring_setup, 1, NULL);

@@ -48,9 +48,11 @@ static void put(int fd, int kind, int value)
 }
 
 /* init holds no descriptor, so it reports to the fake supervisor by a queued signal. */
-static long report(int wstatus)
+static long tell(enum init_word word, long value, uint64_t ticket)
 {
-	return sigqueue(getppid(), SIGRTMIN, (union sigval){.sival_int = wstatus});
+	if (word != INIT_REPORT || ticket)
+		return 0;
+	return sigqueue(getppid(), SIGRTMIN, (union sigval){.sival_int = (int)value});
 }
 
 /* init's child, once it is a process group; 0 if it has ended before it was seen. */
@@ -129,7 +131,7 @@ static _Noreturn void fake_supervisor(const struct init_config *cfg, int ctl)
 
 static _Noreturn void run_job(char *const *argv, int events)
 {
-	struct init_config cfg = {.argv = argv, .env = environ, .report = report};
+	struct init_config cfg = {.argv = argv, .env = environ, .tell = tell};
 	struct front f;
 	int sv[2];
 
