@@ -16,7 +16,7 @@ UNEQUAL = re.compile(r"^(getpid|gettid|getppid|set_tid_address|getpgrp|getpgid|g
 
 
 def calls(path):
-    """Lists of calls in the order in which their processes appear."""
+    """A list of calls for each process; those that are started at the same time appear in any order, so: by what they execute."""
     order, open_, out = [], {}, {}
     with open(path, errors="replace") as f:
         for line in f:
@@ -35,7 +35,8 @@ def calls(path):
                 text = open_.pop(pid, "?") + m[1]
             out[pid].append(text)
     pids = set(order)
-    return [[n for n in (normal(t, pids) for t in without_proc(out[p])) if n] for p in order]
+    lists = [[n for n in (normal(t, pids) for t in without_proc(out[p])) if n] for p in order]
+    return sorted(lists, key=lambda ls: next((t for t in ls if t.startswith("execve(")), ""))
 
 
 def without_proc(lines):
