@@ -111,10 +111,11 @@ void trace_blocks(const struct call *c)
 
 bool trace_continues(const struct call *c)
 {
-	if (!mine.active || !trace_take_over(c->pid))
+	if (!mine.active)
 		return false;
+	/* Without a tracer (a process that joined) its result is not to be had: it's left out. */
 	mine.active = false;
-	return true;
+	return trace_take_over(c->pid);
 }
 
 void trace_leave(int64_t r)

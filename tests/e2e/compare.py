@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare.py STRACE-LOG TRACE-LOG - compares names, arguments and results of the calls in two logs of one program, process by process.
 
-Left out: when a SIGCHLD comes, how often a lock was waited for, and clone3, which a sandbox answers so that the C library takes clone.
+Left out: when a SIGCHLD comes, how often a lock was waited for or random bytes were asked for, and clone3, which a sandbox answers so that the C library takes clone.
 What differs from run to run (addresses, process numbers, times, random bytes, ports) is replaced first. Prints the differences; status 1 when there
 are any.
 """
@@ -16,7 +16,7 @@ UNEQUAL = re.compile(r"^(getpid|gettid|getppid|set_tid_address|getpgrp|getpgid|g
 
 
 def calls(path):
-    """Lists of calls in the order in which their processes appear."""
+    """A list of calls for each process; those that are started at the same time appear in any order, so: by what they execute."""
     order, open_, out = [], {}, {}
     with open(path, errors="replace") as f:
         for line in f:
@@ -35,7 +35,8 @@ def calls(path):
                 text = open_.pop(pid, "?") + m[1]
             out[pid].append(text)
     pids = set(order)
-    return [[n for n in (normal(t, pids) for t in without_proc(out[p])) if n] for p in order]
+    lists = [[n for n in (normal(t, pids) for t in without_proc(out[p])) if n] for p in order]
+    return sorted(lists, key=lambda ls: next((t for t in ls if t.startswith("execve(")), ""))
 
 
 def without_proc(lines):
@@ -59,7 +60,7 @@ def normal(text, pids):
             return None
         return re.sub(r"si_(pid|uid|utime|stime|status)=\d+", r"si_\1=N", re.sub(r"0x[0-9a-f]{6,}", "ADDR", text))
     if UNEQUAL.match(text):
-        return re.match(r"\w+", text)[0] if not text.startswith(("futex", "sched_yield", "restart_syscall", "clone", "brk",
+        return re.match(r"\w+", text)[0] if not text.startswith(("futex", "sched_yield", "restart_syscall", "clone", "brk", "getrandom",
                                                                     "rt_sigreturn")) else None
     text = re.sub(r" += ", " = ", text)
     text = re.sub(r"stx_mask=[A-Z_|]+", "stx_mask=M", text)

@@ -144,6 +144,26 @@ def layers(a, top):
               f"{best['commit'] / best['cp']:.2f}x")
 
 
+def tracing(sandbox, top, runs):
+    """The same programs in turn under strace and under sandbox trace: medians."""
+    if not shutil.which("strace"):
+        return
+    with open(f"{top}/t.c", "w") as f:
+        f.write("int main(void)\n{\n\treturn 0;\n}\n")
+    print("\ntraced: of strace's time")
+    for name, argv in (("find /usr/share/doc", ["find", "/usr/share/doc"]), ("gcc -c", ["gcc", "-c", "t.c"])):
+        for what in ("%file", "all"):
+            got = {"strace": [], "sandbox": []}
+            for _ in range(2 * runs + 1):
+                got["strace"].append(timed(["strace", "-f", "-e", what, "-o", "log", *argv], top))
+                got["sandbox"].append(timed([sandbox, "trace", "-e", what, "-o", "log", "--", *argv], top))
+            if None in got["strace"] + got["sandbox"]:
+                print(f"{name + ', -e ' + what:<40}{'failed':>10}")
+                continue
+            a, b = (sorted(got[k])[runs] for k in ("strace", "sandbox"))
+            print(f"{name + ', -e ' + what:<40}{a * 1000:>8.0f} ms{b / a:>9.2f}x")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default="build")
@@ -151,6 +171,7 @@ def main():
     p.add_argument("--files", type=int, default=100000, help="files of the tree that find walks")
     p.add_argument("--operations", type=int, default=2000, help="of each process of the tree stress")
     p.add_argument("--fsstress", help="run this installed fsstress (LTP, xfstests) instead of our own program")
+    p.add_argument("--only-tracing", action="store_true", help="only the comparison with strace")
     p.add_argument("--only-media", action="store_true", help="only the rows of the overlay's media")
     p.add_argument("--only-layers", action="store_true", help="only diff and commit of a kept sandbox")
     a = p.parse_args()
@@ -164,6 +185,9 @@ def main():
             result[row, who] = value if old is None else (max if row == "two-processes" else min)(value, old)
 
     try:
+        if a.only_tracing:
+            tracing(rs["sandbox"][0], top, a.runs)
+            return 0
         if a.only_media or a.only_layers:
             (media if a.only_media else layers)(a, top)
             return 0
@@ -193,6 +217,7 @@ def main():
                 if out.returncode == 0 and out.stdout.strip().isdigit():
                     note(f"find, {a.files} files, warm", who, int(out.stdout) / 1e9)
                 shutil.rmtree(work, ignore_errors=True)
+        tracing(rs["sandbox"][0], top, a.runs)
         media(a, top)
         layers(a, top)
     finally:
