@@ -113,6 +113,25 @@ diff want got >d || fail "not what the commands make natively: $(head -n 20 d)"
 [ "$(cat A/many/3)" = $'3\none' ] || fail "the outer one"
 "$SANDBOX" discard $n
 
+# SIGKILL of a commit: repeated it gives the same.
+for us in 3000 $((RANDOM % 20000)) $((RANDOM % 60000)) $((20000 + RANDOM)); do
+	chmod -R u+rwX B; rm -rf B; cp -a base B
+	"$SANDBOX" --name $n --cow-bind "$here/other" /mnt --cow-bind "$here/B" /mnt/below --chdir /mnt/below -- sh -c ". $here/change; echo $us >/mnt/us" 2>err || fail "changes: $(cat err)"
+	python3 - $us "$SANDBOX" commit $n /mnt <<'PY'
+import subprocess, sys, time
+p = subprocess.Popen(sys.argv[2:], stderr=subprocess.DEVNULL)
+time.sleep(int(sys.argv[1]) / 1e6)
+p.kill()
+p.wait()
+PY
+	"$SANDBOX" commit --force $n /mnt 2>err || fail "again after $us us: $(cat err)"
+	tree B | sed 's/ [0-9]* *$//' >got
+	diff want got >d || fail "commit killed after $us us: $(head -n 20 d)"
+	[ "$(cat other/us)" = $us ] || fail "the outer one after $us us"
+	find B -name '.sandbox-commit.*' | grep . && fail "left behind after $us us"
+	"$SANDBOX" discard $n
+done
+
 # SIGKILL of the supervisor: what was told is there, in both and in the root.
 mkdir k1 k2
 binds="--cow-bind $here/k1 /mnt --cow-bind $here/k2 /mnt/below"
