@@ -272,7 +272,7 @@ void media_prepare(const struct launch_options *opt, struct media *m)
 	owner = getpid();
 	log_set_die_hook(media_give_up);
 	if (opt->keep) {
-		m->root = use_kept(m, own ? &opt->root_medium : all, 1, opt->keep->data);
+		m->root = use_kept(m, own ? &opt->root_medium : all, own ? 1 : 2, opt->keep->data);
 	} else if (!opt->overlay_none)
 		m->root = choose(opt, m, own ? &opt->root_medium : all, own ? 1 : 2, opt->root);
 	m->binds = xcalloc(opt->n_mounts + 1, sizeof *m->binds);

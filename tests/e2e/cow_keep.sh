@@ -98,6 +98,14 @@ is 0 '' --keep $n $binds -- sh -c 'echo k >/mnt/below/k'
 is 0 k --name $n $binds -- cat /mnt/below/k
 "$SANDBOX" discard $n
 
+# As many as there may be.
+many=
+for i in $(seq 19); do mkdir m$i; many="$many --cow-bind $here/m$i /mnt/$i"; done
+is 0 '' --name $n $many -- sh -c 'for i in $(seq 19); do echo $i >/mnt/$i/f; done'
+is 0 "$(seq 19)" --name $n $many -- sh -c 'cat /mnt/*/f | sort -n'
+is 125 '' --name $n $many --cow-bind "$here/a" /x -- true
+"$SANDBOX" discard $n
+
 # Whatever is done to a tree, committed it's what the same commands make of a copy.
 mkdir base && (cd base && sh ../make)
 cp -a base native; cp -a base A; cp -a base B
