@@ -8,7 +8,7 @@
  * change, so that the lower's stamps need no memory.
  *
  * After a loss of power the journal may end earlier than that, but never before what fsync(2) was answered for. Backing files of what is
- * gone therefore wait until the record of that is on the disk (the thread below).
+ * gone therefore wait until the record of that is on the disk (the thread below), or a call waits for it where their space is wanted.
  */
 #include "vfs/overlay/overlay.h"
 
@@ -35,6 +35,7 @@ static struct {
 	uint64_t *v;
 	size_t n, cap;
 } freed;
+static int64_t freed_bytes;
 
 /* Inside the lock, and inside io. */
 static pthread_mutex_t q = PTHREAD_MUTEX_INITIALIZER;
@@ -44,6 +45,10 @@ static struct {
 	uint64_t *v;
 	size_t n, cap;
 } ready; /* to be freed once the journal is on the disk */
+static _Atomic int64_t waiting; /* bytes of those in ready or being freed */
+
+/* Who frees; before all others. */
+static pthread_mutex_t freeing = PTHREAD_MUTEX_INITIALIZER;
 
 /* Not under the lock. Guards the file's end. */
 static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
@@ -237,8 +242,12 @@ void ovl_keep_times(struct dentry *dir)
 
 void ovl_keep_free(uint64_t id)
 {
+	struct kstat st;
+
 	if (!PUSH(freed, id))
 		return; /* it stays until the layer is opened next */
+	if (!filestore_stat(store, id, &st))
+		freed_bytes += (int64_t)st.blocks * 512;
 }
 
 /* --- Writing --- */
@@ -277,6 +286,8 @@ static bool before_unlock(void)
 	if (freed.n)
 		pthread_cond_signal(&work);
 	freed.n = 0;
+	atomic_fetch_add(&waiting, freed_bytes);
+	freed_bytes = 0;
 	pthread_mutex_unlock(&q);
 	return true;
 }
@@ -430,16 +441,28 @@ static void free_all(void)
 	uint64_t *v;
 	size_t n;
 
+	pthread_mutex_lock(&freeing);
 	pthread_mutex_lock(&q);
 	v = take_ptr(ready.v);
 	n = ready.n;
 	ready.n = ready.cap = 0;
+	int64_t bytes = atomic_load(&waiting);
 	pthread_mutex_unlock(&q);
 	if (n && !vfs_sync(false))
 		for (size_t i = 0; i < n; i++)
 			filestore_free(store, v[i]);
 	free(v);
 	filestore_reclaim(store);
+	atomic_fetch_sub(&waiting, bytes);
+	pthread_mutex_unlock(&freeing);
+}
+
+/* On a disk that's nearly full a program deletes to write something else, natively, where nothing could wait for the batch. */
+static void after_unlock(void)
+{
+	flush();
+	if (filestore_scarce(store, atomic_load(&waiting)))
+		free_all();
 }
 
 static void *keeper(void *arg)
@@ -468,7 +491,7 @@ int vfs_keep_start(void)
 
 	if (fd < 0)
 		return 0;
-	vfs_on_wrunlock(before_unlock, flush);
+	vfs_on_wrunlock(before_unlock, after_unlock);
 	on = true;
 	int r = -pthread_create(&t, NULL, keeper, NULL);
 	if (!r)
