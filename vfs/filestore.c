@@ -26,6 +26,7 @@
 #define POOL_MAX      1024
 #define POOL_MAX_DISK 32768
 #define POOL_READY    256 /* on disk, made ahead by the keeper */
+#define SCARCE        16
 
 struct spare {
 	uint64_t id, ino;
@@ -401,6 +402,13 @@ int filestore_statfs(struct filestore *fs, struct statfs *out)
 	pthread_mutex_unlock(&fs->reclaim);
 	filestore_reclaim(fs);
 	return fstatfs(dir_of(fs), out) ? -errno : 0;
+}
+
+bool filestore_scarce(const struct filestore *fs, int64_t bytes)
+{
+	struct statfs st;
+
+	return bytes && !fstatfs(dir_of(fs), &st) && (int64_t)st.f_bavail / SCARCE < bytes / st.f_bsize;
 }
 
 void filestore_counts(struct filestore *fs, struct filestore_counts *out)

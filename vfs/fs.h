@@ -281,6 +281,11 @@ void filestore_reclaim(struct filestore *fs);
 /* By the keeper: makes files ahead, in stores that are in use. */
 void filestore_refill(void);
 int filestore_statfs(struct filestore *fs, struct statfs *out);
+/*
+ * Is it worth a wait to give these bytes back, since what's free is less than 16 times that? As the free part grows each time, the
+ * removal of a tree of n files waits some log n times.
+ */
+bool filestore_scarce(const struct filestore *fs, int64_t bytes);
 struct filestore_counts {
 	uint64_t last_id;
 	unsigned pool;

@@ -61,7 +61,7 @@ _Noreturn void vfs_keeper(void)
 		filestore_reclaim(NULL);
 		filestore_refill();
 		if (n)
-			ovl_orphan_sweep(true);
+			ovl_orphan_sweep(NULL);
 		int64_t watch = ovl_quota_watch();
 		if (!n && watch < 0) {
 			/* Announced before the last look: who makes work afterwards kicks, who made some before is seen. */

@@ -14,7 +14,7 @@ mkdir lower
 for i in $(seq 200); do yes "line of $i" | head -n 300 >lower/$i; done
 cat >fill.py <<'PY'
 import errno, os, random, sys
-seed, again = int(sys.argv[1]), sys.argv[2] == "again"
+seed, mode, big = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 def text(k, n): return (b"%08d" % k) * n
 # Whatever a call says: it was done, or it was ENOSPC and nothing was.
 def tried(f, *a):
@@ -64,33 +64,39 @@ def check():
     for f, (data,) in model.items():
         got = open(f, "rb").read()
         assert got == data, (f, len(got), len(data))
-if again:
+# At once, not when the sandbox comes to it.
+def again():
+    for f in list(model): os.unlink(f)
+    put("d/again", b"a" * big, 0)
+if mode == "again":
     model = eval(open("/dev/stdin").read())
     check()
-    for f in list(model): os.unlink(f)
-    put("d/again", b"a" * (1 << 20), 0)
+    again()
     print("again")
 else:
     run()
     check()
     print("full" if full[0] else "never full")
-    print(repr(model))
+    if mode == "once": print(repr(model))
+    else: again()
 PY
 seeds="1 2"
 [ -z "${FULL:-}" ] || seeds=$(seq 20)
 for i in $seeds; do
+	size=$(((4 + i % 3 * 4) << 20))
+	big=$((size / 8)) # ext4 takes its part, and a layer has 1 MiB in reserve for its journal
 	truncate -s 0 disk
-	truncate -s $((4 + i % 3 * 4))M disk
+	truncate -s $size disk
 	mkfs.ext4 -q -N 3000 disk && mkdir -p disk.d && mount -o loop disk disk.d 2>/dev/null || skip "no loop device"
-	got=$("$SANDBOX" --overlay "root:dir=$PWD/disk.d" --chdir "$PWD" -- python3 fill.py $i once 2>err | head -n 1)
+	got=$("$SANDBOX" --overlay "root:dir=$PWD/disk.d" --chdir "$PWD" -- python3 fill.py $i unkept $big 2>err)
 	[ "$got" = full ] || fail "dir, seed $i: $got $(cat err)"
 	[ -z "$(find disk.d -name '.sandbox*')" ] || fail "the store is left"
 	mount --bind disk.d /var/lib/sandbox
-	"$SANDBOX" --name full --chdir "$PWD" -- python3 fill.py $i once >out 2>err
+	"$SANDBOX" --name full --chdir "$PWD" -- python3 fill.py $i once $big >out 2>err
 	rc=$?
 	[ $rc = 0 ] && [ "$(head -n 1 out)" = full ] || fail "named, seed $i: status $rc, $(head -c 300 out) $(cat err)"
-	got=$(sed 1d out | "$SANDBOX" --name full --chdir "$PWD" -- python3 fill.py $i again 2>&1)
-	[ "$got" = again ] || fail "named, reopened, seed $i: $got"
+	got=$(sed 1d out | "$SANDBOX" --name full --chdir "$PWD" -- python3 fill.py $i again $big 2>&1)
+	[ "$got" = again ] || fail "named, reopened, seed $i: $got $(df disk.d | tail -n 1)"
 	"$SANDBOX" discard full || fail discard
 	umount /var/lib/sandbox disk.d
 done

@@ -46,7 +46,7 @@ int ovl_prepare(struct dentry *d, bool removing)
 	struct inode *dir = NULL;
 	int r;
 
-	ovl_orphan_sweep(false);
+	ovl_orphan_sweep(os);
 	filestore_reclaim(os->store);
 	ovl_quota_refresh(os, removing);
 	if (!removing)
@@ -294,7 +294,7 @@ int ovl_tmpfile(struct dentry *dir, uint32_t mode, uid_t uid, gid_t gid, struct 
 	struct ovl_inode *o;
 	int r;
 
-	ovl_orphan_sweep(false);
+	ovl_orphan_sweep(OVL_SB(dir->sb));
 	filestore_reclaim(OVL_SB(dir->sb)->store);
 	ovl_quota_refresh(OVL_SB(dir->sb), false);
 	vfs_wrlock();

@@ -88,7 +88,7 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 	default:
 		return -ENXIO;
 	}
-	ovl_orphan_sweep(false);
+	ovl_orphan_sweep(OVL_SB(inode->sb));
 	vfs_rdlock();
 	bool upper = inode->flags & I_UPPER;
 	vfs_rdunlock();

@@ -9,7 +9,7 @@
  * change, so that the lower's stamps need no memory.
  *
  * After a loss of power the journal may end earlier than that, but never before what fsync(2) was answered for. Backing files of what is
- * gone therefore wait until the record of that is on the disk (the thread below).
+ * gone therefore wait until the record of that is on the disk (the thread below), or a call waits for it where their space is wanted.
  */
 #include "vfs/overlay/overlay.h"
 
@@ -40,12 +40,17 @@ struct keep {
 	struct jbuf frame;
 	uint64_t seq;
 	struct ids freed;
+	int64_t freed_bytes;
 
 	/* Inside the lock, and inside io. */
 	pthread_mutex_t q;
 	pthread_cond_t work;
 	struct jbuf queue;
-	struct ids ready; /* to be freed once the journal is on the disk */
+	struct ids ready;        /* to be freed once the journal is on the disk */
+	_Atomic int64_t waiting; /* bytes of those in ready or being freed */
+
+	/* Who frees; before all others. */
+	pthread_mutex_t freeing;
 
 	/* Not under the lock. Guards the file's end. */
 	pthread_mutex_t io;
@@ -255,9 +260,12 @@ void ovl_keep_times(struct dentry *dir)
 void ovl_keep_free(const struct ovl_inode *o)
 {
 	struct keep *k = OVL_SB(o->i.sb)->keep;
+	struct kstat st;
 
 	if (!PUSH(k->freed, o->id))
 		return; /* it stays until the layer is opened next */
+	if (!filestore_stat(k->store, o->id, &st))
+		k->freed_bytes += (int64_t)st.blocks * 512;
 }
 
 /* --- Writing --- */
@@ -294,6 +302,8 @@ static void end_frame(struct keep *k)
 	if (k->freed.n)
 		pthread_cond_signal(&k->work);
 	k->freed.n = 0;
+	atomic_fetch_add(&k->waiting, k->freed_bytes);
+	k->freed_bytes = 0;
 	pthread_mutex_unlock(&k->q);
 }
 
@@ -346,12 +356,6 @@ static void flush(struct keep *k)
 	}
 	pthread_mutex_unlock(&k->io);
 	jbuf_free(&b);
-}
-
-static void flush_all(void)
-{
-	for (struct keep *k = keeps; k < keeps + n_keeps; k++)
-		flush(k);
 }
 
 int ovl_keep_room(const struct super *sb)
@@ -476,16 +480,30 @@ static void free_all(struct keep *k)
 	uint64_t *v;
 	size_t n;
 
+	pthread_mutex_lock(&k->freeing);
 	pthread_mutex_lock(&k->q);
 	v = take_ptr(k->ready.v);
 	n = k->ready.n;
 	k->ready.n = k->ready.cap = 0;
+	int64_t bytes = atomic_load(&k->waiting);
 	pthread_mutex_unlock(&k->q);
 	if (n && !sync_one(k, false))
 		for (size_t i = 0; i < n; i++)
 			filestore_free(k->store, v[i]);
 	free(v);
 	filestore_reclaim(k->store);
+	atomic_fetch_sub(&k->waiting, bytes);
+	pthread_mutex_unlock(&k->freeing);
+}
+
+/* On a disk that's nearly full a program deletes to write something else, natively, where nothing could wait for the batch. */
+static void after_unlock(void)
+{
+	for (struct keep *k = keeps; k < keeps + n_keeps; k++) {
+		flush(k);
+		if (k->store && filestore_scarce(k->store, atomic_load(&k->waiting)))
+			free_all(k);
+	}
 }
 
 static void *keeper(void *arg)
@@ -516,7 +534,7 @@ int vfs_keep_start(void)
 
 	if (!n_keeps)
 		return 0;
-	vfs_on_wrunlock(before_unlock, flush_all);
+	vfs_on_wrunlock(before_unlock, after_unlock);
 	on = true;
 	for (struct keep *k = keeps; k < keeps + n_keeps && !r; k++) {
 		if (!k->store)
@@ -561,6 +579,7 @@ int ovl_keep_load(void)
 				   .queue = JBUF_INIT,
 				   .q = PTHREAD_MUTEX_INITIALIZER,
 				   .io = PTHREAD_MUTEX_INITIALIZER,
+				   .freeing = PTHREAD_MUTEX_INITIALIZER,
 				   .work = PTHREAD_COND_INITIALIZER};
 		if (!cfg->stores[i].keep)
 			continue;

@@ -4,8 +4,8 @@
  *
  * Their attributes live with us, so fstat(2) needs the inode for as long as a descriptor exists, and nobody tells us when the
  * last one is closed. The list holds a reference on each; a sweep drops those of which filestore_busy() says that nobody holds the
- * backing file. That's sound: who has no descriptor and no reference can't get one. A sweep comes when the list has doubled, or with
- * the next change after SWEEP_NS, so that the space of big deleted files doesn't wait for long.
+ * backing file. That's sound: who has no descriptor and no reference can't get one. A sweep comes when the list has doubled, with the
+ * next change after SWEEP_NS, so that the space of big deleted files doesn't wait for long, or at once with one that may need this space.
  */
 #include "vfs/overlay/overlay.h"
 
@@ -16,10 +16,13 @@
 static TAILQ_HEAD(orphans, ovl_inode) orphans = TAILQ_HEAD_INITIALIZER(orphans);
 static atomic_uint n_orphans, n_after_sweep;
 static _Atomic int64_t last_sweep;
+static _Atomic int64_t waiting; /* bytes of those that came since */
 static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
 
 void ovl_orphan_add(struct ovl_inode *o)
 {
+	struct kstat st;
+
 	vfs_assert_locked(1);
 	if (!(o->i.flags & I_UPPER)) {
 		/* The lower's data. We can't probe a file that isn't ours, so who opened one keeps its record: they are bounded by
@@ -47,6 +50,8 @@ void ovl_orphan_add(struct ovl_inode *o)
 		iget(&o->i);
 	TAILQ_INSERT_TAIL(&orphans, o, orphan);
 	atomic_fetch_add(&n_orphans, 1);
+	if (!filestore_stat(ovl_store(o), o->id, &st))
+		atomic_fetch_add(&waiting, st.blocks * 512);
 	vfs_keeper_kick();
 }
 
@@ -90,13 +95,15 @@ static void retire(struct ovl_inode *o)
 	ovl_quota_dirty(o);
 }
 
-void ovl_orphan_sweep(bool all)
+void ovl_orphan_sweep(const struct ovl_sb *for_op)
 {
+	bool all = !for_op;
 	unsigned n = atomic_load(&n_orphans);
 	int64_t now;
 
 	if (!n)
 		return;
+	all = all || filestore_scarce(for_op->store, atomic_load(&waiting));
 	if (!all && n < MAX(SWEEP_MIN, 2 * atomic_load(&n_after_sweep))) {
 		now = vfs_now();
 		if (now - atomic_load(&last_sweep) < SWEEP_NS)
@@ -106,6 +113,7 @@ void ovl_orphan_sweep(bool all)
 	/* Who wants it done for certain waits for who does it. */
 	if (all ? pthread_mutex_lock(&sweeping) : pthread_mutex_trylock(&sweeping))
 		return;
+	atomic_store(&waiting, 0);
 	while (n) {
 		struct ovl_inode *batch[SWEEP_MIN], *o;
 		bool gone[SWEEP_MIN];

@@ -207,7 +207,7 @@ void ovl_fdcache_drop(struct ovl_inode *o);
 /* orphan.c */
 void ovl_orphan_add(struct ovl_inode *o); /* [W] the last name is gone */
 void ovl_orphan_del(struct ovl_inode *o); /* [W] has a name again */
-void ovl_orphan_sweep(bool all);          /* [U] */
+void ovl_orphan_sweep(const struct ovl_sb *for_op); /* [U] before a change of this one, when it's time; NULL: now */
 unsigned ovl_orphans(void);
 /* quota.c */
 void ovl_quota_init(struct ovl_sb *os, unsigned store, uint64_t size); /* size: of a tmpfs, 0: none */

@@ -194,7 +194,7 @@ void ovl_quota_count(struct ovl_sb *os)
 void ovl_quota_refresh(struct ovl_sb *os, bool removing)
 {
 	if (!removing && full(os)) {
-		ovl_orphan_sweep(true);
+		ovl_orphan_sweep(NULL);
 		ovl_quota_count(os);
 		ovl_quota_count(os);
 	} else if (os->sized && vfs_now() >= atomic_load(&due)) {
@@ -281,7 +281,7 @@ int vfs_may_grow(int hostfd, int64_t off, uint64_t n)
 	for (int tries = 0; !ovl_quota_room(os, n); tries++) {
 		if (tries == 2)
 			return -ENOSPC;
-		ovl_orphan_sweep(true);
+		ovl_orphan_sweep(NULL);
 		count(0);
 	}
 	for (unsigned i = 0; i < os->nq; i++)

@@ -21,7 +21,7 @@ static int ovl_statfs(struct super *sb, struct statfs *out)
 		out->f_type = OVERLAYFS_MAGIC;
 		return r;
 	}
-	ovl_orphan_sweep(true);
+	ovl_orphan_sweep(NULL);
 	filestore_reclaim(o->store);
 	ovl_quota_count(o);
 	r = filestore_statfs(o->store, &store);
@@ -146,7 +146,7 @@ void overlay_get_stats(struct vfs_stats *out)
 {
 	struct statfs s;
 
-	ovl_orphan_sweep(true);
+	ovl_orphan_sweep(NULL);
 	out->copy_ups += atomic_load(&ovl_copy_ups);
 	out->copy_up_bytes += atomic_load(&ovl_copy_up_bytes);
 	out->upper_files += atomic_load(&ovl_upper_files);

@@ -775,8 +775,8 @@ Test(overlay, memory_stays_flat)
 	root = sb->root;
 	cycles(0, 20000);
 	long before = rss();
-	cycles(20000, 220000);
-	cr_expect(!MEASURED || rss() - before < 4096, "%ld KiB more", rss() - before);
+	cycles(20000, 80000);
+	cr_expect(!MEASURED || rss() - before < 1200, "%ld KiB more", rss() - before);
 	cr_expect_eq(filestore_statfs(filestore_get(0), &sf), 0);
 	struct vfs_stats st = {0};
 	overlay_get_stats(&st);

@@ -6,14 +6,16 @@
 #include <criterion/redirect.h>
 #include <string.h>
 
-/* argv is copied nowhere and never written to: getopt only permutes, and "+" forbids that. */
-static enum options_action parse(struct launch_options *o, const char *const *argv)
+/* The options point into argv, which getopt never writes to: it only permutes, and "+" forbids that. */
+static enum options_action parse(struct launch_options *o, const char *const *words)
 {
 	static const char *env[] = {"A=1", "B=2", "AB=3", NULL};
+	static const char *argv[32]; /* a compound literal in an assertion is gone after it */
 	int n = 0;
 
-	while (argv[n])
-		n++;
+	for (; words[n] && n < (int)(sizeof(argv) / sizeof(*argv)) - 1; n++)
+		argv[n] = words[n];
+	argv[n] = NULL;
 	return options_parse(n, (char **)argv, (char **)env, o);
 }
 #define PARSE(o, ...) parse(o, (const char *[]){"sandbox", __VA_ARGS__, NULL})
