@@ -279,8 +279,13 @@ static int on_change(void *arg, const struct change *ch)
 
 	if (path_selected(ch->path, c->paths, c->n_paths)) {
 		c->total += COMMIT_OBJECT + (ch->content && S_ISREG(ch->mode) ? (uint64_t)MAX(ch->size, 0) : 0);
-		if (c->o->dry_run)
-			printf("%c /%s%s%s\n", ch->kind, ch->from ? ch->from : "", ch->from ? " -> /" : "", ch->path);
+		if (c->o->dry_run) {
+			printf("%c /", ch->kind);
+			print_visible(ch->from ? ch->from : "");
+			fputs(ch->from ? " -> /" : "", stdout);
+			print_visible(ch->path);
+			putchar('\n');
+		}
 	}
 	return 0;
 }

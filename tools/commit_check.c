@@ -17,7 +17,9 @@
 static void conflict(struct commit *c, const char *path, const char *what)
 {
 	c->conflicts++;
-	fprintf(stderr, "conflict: /%s: the host %s\n", path, what);
+	fputs("conflict: /", stderr);
+	fprint_visible(stderr, path);
+	fprintf(stderr, ": the host %s\n", what);
 }
 
 static bool unchanged(const struct stat *st, const struct jstamp *s)
