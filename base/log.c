@@ -17,6 +17,16 @@ int log_fd(void)
 	return out_fd;
 }
 
+void log_clean(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; *p; p++) {
+		if ((*p < 32 && *p != '\n' && *p != '\t') || *p == 127)
+			*p = '?';
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
 static void log_va(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void log_va(const char *fmt, va_list ap)
 {
@@ -25,6 +35,8 @@ static void log_va(const char *fmt, va_list ap)
 	int n = vsnprintf(line + used, sizeof line - used - 1, fmt, ap);
 	if (n > 0)
 		used = MIN(used + (size_t)n, sizeof line - 2);
+	line[used] = '\0';
+	log_clean(line);
 	line[used++] = '\n';
 	/* A message that can't be written has nowhere to be reported. */
 	if (write(out_fd, line, used) < 0)

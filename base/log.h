@@ -11,6 +11,8 @@
 void log_set_fd(int fd);
 /* The descriptor messages go to; never closed by this module. */
 int log_fd(void);
+/* Makes text harmless to a terminal, which obeys control characters: '?' in their place, but for tabs and line breaks. Messages are. */
+void log_clean(char *s);
 void log_msg(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Run by die() after the message, before the process ends: the last chance to tell another process. */
 void log_set_die_hook(void (*hook)(void));

@@ -63,7 +63,7 @@ int64_t pid_check_ptrace(struct call *c, pid_t pid, bool realcreds)
 	t = c->ops->record_of(c, pid);
 	if (!t)
 		return -ESRCH;
-	ok = cred_may_ptrace(c->rec->cred, t->cred, t->dumpable && !pending_guards(t->pending), realcreds);
+	ok = t->exe && cred_may_ptrace(c->rec->cred, t->cred, t->dumpable && !pending_guards(t->pending), realcreds);
 	record_put(t);
 	return ok ? CALL_CONTINUE : -EPERM;
 }

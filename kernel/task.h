@@ -41,7 +41,9 @@ struct record {
 	struct vfs_cred vcred; /* fsuid, fsgid, effective of cred, borrowed groups */
 	struct path cwd, root;
 	mode_t umask;
-	struct exe *exe;              /* owned, may be NULL */
+	/* Owned. NULL: none yet; then the process is init or one of its children before their first exec, and its memory is a copy of the sandbox's
+	 * own, which no program may look into. */
+	struct exe *exe;
 	struct pending_exec *pending; /* referenced, may be NULL */
 	bool dumpable;
 	uint64_t rlim_locks[2], rlim_core[2]; /* as the program sees them */

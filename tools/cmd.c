@@ -99,16 +99,28 @@ void load_model_or_die(struct model *m, const struct layer *l)
 		die("can't read the journal of %s: %s", l->name, strerror(-r));
 }
 
+static void print_clean(FILE *f, const char *s, char keep)
+{
+	AUTO_FREE char *copy = xstrdup(s);
+
+	log_clean(copy);
+	for (char *p = copy; *p; p++)
+		putc((unsigned char)*p < 32 && *p != keep ? '?' : *p, f);
+}
+
+void fprint_visible(FILE *f, const char *s)
+{
+	print_clean(f, s, 0);
+}
+
 void print_visible(const char *s)
 {
-	for (; *s; s++)
-		putchar((unsigned char)*s < 32 || *s == 127 ? '?' : *s);
+	fprint_visible(stdout, s);
 }
 
 void print_lines(const char *s)
 {
-	for (; *s; s++)
-		putchar(((unsigned char)*s < 32 && *s != '\n') || *s == 127 ? '?' : *s);
+	print_clean(stdout, s, '\n');
 }
 
 static bool is_below(const char *path, const char *top)

@@ -8,6 +8,8 @@
 #include "layer/layer.h"
 #include "tools/options.h"
 
+#include <stdio.h>
+
 /* Exit status of the subcommands: 0, 1 where that is an answer (diff: there are changes), 125 for a failure, said on stderr. */
 #define CMD_FAILED 125
 
@@ -40,6 +42,7 @@ pid_t running_inner(pid_t pid);
 struct control_head;
 char *running_ask(const struct registered *s, const struct control_head *q, const char *what);
 /* Terminals obey control characters. */
+void fprint_visible(FILE *f, const char *s);
 void print_visible(const char *s);
 void print_lines(const char *s); /* the same, but line breaks stay */
 

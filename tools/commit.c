@@ -282,9 +282,14 @@ static int on_change(void *arg, const struct change *ch)
 
 	if (path_selected(ch->path, c->paths, c->n_paths)) {
 		c->total += COMMIT_OBJECT + (ch->content && S_ISREG(ch->mode) ? (uint64_t)MAX(ch->size, 0) : 0);
-		if (c->o->dry_run)
-			printf("%c %s/%s%s%s%s%s\n", ch->kind, at, ch->from ? ch->from : "", ch->from ? " -> " : "",
-			       ch->from ? at : "", ch->from ? "/" : "", ch->path);
+		if (c->o->dry_run) {
+			printf("%c %s/", ch->kind, at);
+			print_visible(ch->from ? ch->from : "");
+			if (ch->from)
+				printf(" -> %s/", at);
+			print_visible(ch->path);
+			putchar('\n');
+		}
 	}
 	return 0;
 }

@@ -18,7 +18,9 @@
 static void conflict(struct commit *c, const char *path, const char *what)
 {
 	c->conflicts++;
-	fprintf(stderr, "conflict: %s/%s: the host %s\n", layer_at(c->l), path, what);
+	fprintf(stderr, "conflict: %s/", layer_at(c->l));
+	fprint_visible(stderr, path);
+	fprintf(stderr, ": the host %s\n", what);
 }
 
 static bool unchanged(const struct stat *st, const struct jstamp *s)

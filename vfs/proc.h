@@ -22,6 +22,8 @@ void proc_info_put(struct vfs_task_info *info);
  * the number was given to another process since, the old one's files have no content any more.
  */
 bool proc_may_inspect(struct vfs_ctx *ctx, const struct pinode *p);
+/* The same for what comes from its memory: not of a process that runs no program yet (struct record's exe). */
+bool proc_may_read_memory(struct vfs_ctx *ctx, const struct pinode *p);
 
 /* Name of node, in p's process if it has one, below the native proc. 0 or -ENAMETOOLONG. */
 int proc_native_name(const struct pinode *p, const struct pnode *node, char *buf, size_t size);
@@ -47,7 +49,7 @@ const struct pnode *proc_pid_tree(void);
 int proc_pid_lookup(struct pinode *root, const char *name, struct pinode **out);
 int proc_pid_list(struct vfs_ctx *ctx, struct pinode *root, struct dirlist *out);
 /* proc_status.c, proc_mem.c, proc_maps.c, proc_mounts.c */
-extern const struct pnode_ops proc_status_ops, proc_limits_ops, proc_cmdline_ops;
+extern const struct pnode_ops proc_status_ops, proc_stat_ops, proc_limits_ops, proc_cmdline_ops;
 extern const struct pnode_ops proc_environ_ops, proc_auxv_ops;
 extern const struct pnode_ops proc_maps_ops;
 /* Which file of ours is the host object, with the name that it was last opened by: as vfs_identify(), without a descriptor. NULL: none. */

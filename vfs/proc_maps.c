@@ -98,7 +98,7 @@ static int maps_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *out
 
 	if (fd < 0)
 		return fd;
-	if (!proc_may_inspect(ctx, p))
+	if (!proc_may_read_memory(ctx, p))
 		return -EACCES;
 	int r = sbuf_read_fd(&native, fd, PROC_FILE_MAX);
 	if (r < 0)

@@ -55,7 +55,7 @@ static int environ_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *h
 	if (fd < 0 && fd != -EACCES)
 		return fd;
 	if (fd >= 0) {
-		if (!proc_may_inspect(ctx, p))
+		if (!proc_may_read_memory(ctx, p))
 			return -EACCES;
 		*hostfd = take_fd(&fd);
 		return 0;
@@ -77,7 +77,7 @@ static int environ_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *h
 		sbuf_put(&b, buf, (size_t)n);
 		start += (uint64_t)n;
 	}
-	if (!proc_may_inspect(ctx, p))
+	if (!proc_may_read_memory(ctx, p))
 		return -EACCES;
 	return b.err ? b.err : pseudo_donate(b.data, b.len, hostfd);
 }
@@ -143,7 +143,7 @@ static int auxv_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *out
 	if (r < 0)
 		return r;
 	int count = stack_auxv(p, field[28], stack);
-	if (!proc_may_inspect(ctx, p))
+	if (!proc_may_read_memory(ctx, p))
 		return -EACCES;
 	if (fd < 0) {
 		if (count < 0)

@@ -98,7 +98,7 @@ static const struct pnode_row both_rows[] = {
     {"setgroups", RW, &proc_denied_write_ops, "allow\n"},
     {"smaps", RO, &proc_maps_ops, NULL},
     {"smaps_rollup", RO, &proc_donate_inspect_ops, NULL},
-    {"stat", RO, &proc_donate_ops, NULL},
+    {"stat", RO, &proc_stat_ops, NULL},
     {"statm", RO, &proc_donate_ops, NULL},
     {"status", RO, &proc_status_ops, NULL},
     {"uid_map", RW, &proc_denied_write_ops, "         0          0 4294967295\n"},

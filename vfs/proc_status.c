@@ -87,6 +87,44 @@ static int status_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *o
 }
 const struct pnode_ops proc_status_ops = {.generate = status_generate};
 
+/* proc_pid_stat(5): does the field tell where something is in memory? */
+static bool is_address(int field)
+{
+	return (field >= 26 && field <= 30) || (field >= 45 && field <= 51);
+}
+
+/* The host would show addresses to anybody inside: all are one user's there. */
+static int stat_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd)
+{
+	AUTO_SBUF struct sbuf native = {0};
+	AUTO_SBUF struct sbuf out = {0};
+
+	if (proc_may_read_memory(ctx, p))
+		return proc_donate_ops.open(ctx, p, flags, hostfd);
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	int r = proc_native_read(p, &native);
+	if (r < 0)
+		return r;
+	sbuf_put(&native, "", 1);
+	/* The name may hold anything; field 3 follows it. */
+	const char *s = native.err ? NULL : strrchr(native.data, ')');
+	if (!s)
+		return native.err ? native.err : -ESRCH;
+	sbuf_put(&out, native.data, (size_t)(s - native.data) + 1);
+	s++;
+	for (int field = 3; *s == ' '; field++) {
+		size_t n = strcspn(s + 1, " ");
+		if (is_address(field))
+			sbuf_str(&out, field == 26 || field == 27 ? " 1" : " 0");
+		else
+			sbuf_put(&out, s, n + 1);
+		s += n + 1;
+	}
+	return out.err ? out.err : pseudo_donate(out.data, out.len, hostfd);
+}
+const struct pnode_ops proc_stat_ops = {.open = stat_open, .exists = proc_native_exists};
+
 static void limit_line(struct sbuf *out, const char *label, uint64_t soft, uint64_t hard, const char *unit)
 {
 	char s[24], h[24];
@@ -140,6 +178,11 @@ static int cmdline_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *
 		return r;
 	size_t skip = 0;
 	if (native.len && proc_info(p, &info) == 0) {
+		if (!info.exe.dentry) {
+			/* The words that the sandbox was started with. */
+			skip = native.len;
+			sbuf_put(out, "sandbox", sizeof("sandbox"));
+		}
 		if (info.cmdline_prefix && info.cmdline_prefix_len) {
 			const char *end = memchr(native.data, '\0', native.len);
 			skip = end ? (size_t)(end - native.data) + 1 : native.len;

@@ -47,6 +47,17 @@ bool proc_may_inspect(struct vfs_ctx *ctx, const struct pinode *p)
 	return proc_ops()->may_inspect && proc_ops()->may_inspect(ctx, p->pid);
 }
 
+bool proc_may_read_memory(struct vfs_ctx *ctx, const struct pinode *p)
+{
+	struct vfs_task_info info;
+
+	if (proc_info(p, &info))
+		return false;
+	bool runs = info.exe.dentry != NULL;
+	proc_info_put(&info);
+	return runs && proc_may_inspect(ctx, p);
+}
+
 /* --- native files ---------------------------------------------------------------------------------------------------- */
 
 static int node_name(const struct pnode *node, char *buf, size_t size)
@@ -156,7 +167,7 @@ static int donate(struct vfs_ctx *ctx, struct pinode *p, int flags, bool rw, boo
 	AUTO_CLOSE int fd = proc_native_open(p, flags);
 	if (fd < 0)
 		return fd;
-	if (inspect && !proc_may_inspect(ctx, p))
+	if (inspect && !proc_may_read_memory(ctx, p))
 		return -EACCES;
 	*hostfd = take_fd(&fd);
 	return 0;
@@ -175,10 +186,9 @@ static int donate_inspect_open(struct vfs_ctx *ctx, struct pinode *p, int flags,
 {
 	return donate(ctx, p, flags, false, true, hostfd);
 }
-/* Not init's: it was forked from us, and nothing in it is the sandbox's. */
 static int mem_open(struct vfs_ctx *ctx, struct pinode *p, int flags, int *hostfd)
 {
-	return p->pid == 1 ? -EACCES : donate(ctx, p, flags, true, true, hostfd);
+	return donate(ctx, p, flags, true, true, hostfd);
 }
 const struct pnode_ops proc_mem_ops = {.open = mem_open, .exists = proc_native_exists};
 const struct pnode_ops proc_donate_ops = {.open = donate_open, .exists = proc_native_exists};

@@ -25,6 +25,14 @@ same_as want commit
 [ -z "$("$SANDBOX" diff $n)" ] || fail "a committed layer isn't empty"
 "$SANDBOX" discard $n
 
+# Names are the program's choice: none reaches a terminal as it is.
+"$SANDBOX" --name $n --chdir "$PWD/B" -- sh -c ': >"$(printf "a\\033[31m\\302\\2331m")"' || fail "a name of control characters"
+: >"B/$(printf 'a\033[31m\302\2331m')"
+"$SANDBOX" commit --dry-run $n >list 2>&1 && fail "no conflict"
+grep -q '^A .*/a?\[31m??1m$' list && grep -q '^conflict: .*/a?\[31m??1m:' list || fail "a name: $(cat -v list)"
+rm "B/$(printf 'a\033[31m\302\2331m')"
+"$SANDBOX" discard $n
+
 # The host changes what the sandbox saw.
 reset() { rm -rf B; cp -a base B; "$SANDBOX" discard $n 2>/dev/null; run; }
 reset

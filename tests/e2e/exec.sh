@@ -52,6 +52,13 @@ kill $pid
 wait $pid
 # The same namespaces as the first command's, and nothing of ours to get hold of.
 is 0 same exec $n -- sh -c 'for p in pid net ipc uts user; do [ "$(readlink /proc/2/ns/$p)" = "$(readlink /proc/self/ns/$p)" ] || echo $p; done; ls /proc/self/fd | tr -d "\n" | grep -qx "0123" && echo same'
+# The process between init and a joined command is a copy of the sandbox's own: what the first command was not to see isn't in sight.
+is 0 hidden exec --clearenv --setenv PATH "$PATH" $n -- sh -c 'cat /proc/$PPID/environ /proc/$PPID/maps /proc/$PPID/auxv /proc/$PPID/mem 2>/dev/null | grep -q . || echo hidden'
+is 0 hidden exec $n -- python3 -c 'import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+p, fd = os.getppid(), os.pidfd_open(os.getppid())
+got = [libc.ptrace(16, p, 0, 0), libc.ptrace(0x4206, p, 0, 0)] + [libc.syscall(438, fd, i, 0) for i in range(8)]
+print("hidden" if set(got) == {-1} and "'$n'" not in open("/proc/%d/cmdline" % p).read() else got)'
 # a message as before for a name in use
 "$SANDBOX" --name $n -- true 2>err && fail "two runs on one name"
 grep -q "in use" err || fail "no clear message: $(cat err)"
