@@ -42,6 +42,7 @@ enum option_code {
 	OPT_STATS,
 	OPT_EXPLAIN,
 	OPT_JSON,
+	OPT_EFFECTS,
 	OPT_NAME,
 	OPT_FROM,
 	OPT_DISCARD,
@@ -86,6 +87,7 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
+    {"effects", no_argument, NULL, OPT_EFFECTS},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
     {"discard", no_argument, NULL, OPT_DISCARD},
@@ -395,6 +397,11 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 		out->trace.json = front == FRONT_TRACE;
 		files.json = true;
 		break;
+	case OPT_EFFECTS:
+		if (front != FRONT_TRACE)
+			die("--effects is for sandbox trace");
+		out->trace.effects = true;
+		break;
 	case OPT_DEBUG_LOG:
 		out->debug_log = v;
 		break;
@@ -443,6 +450,7 @@ static bool belongs_in_profile(int c)
 	case OPT_STATS:
 	case OPT_EXPLAIN:
 	case OPT_JSON:
+	case OPT_EFFECTS:
 	case OPT_NAME:
 	case OPT_FROM:
 	case OPT_DISCARD:

@@ -114,6 +114,7 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 		output_exit(&who, &t->shown);
 	}
 	t->inside = false;
+	t->shown.effects = (struct effects){0};
 }
 
 /* A faked call becomes one that doesn't exist; its result is put in its place at exit. */

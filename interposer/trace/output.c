@@ -156,6 +156,11 @@ static void json_call(const struct line_of *who, const struct shown *s)
 	text_printf(&out, ",\"duration\":%" PRId64 ".%06" PRId64, who->spent_ns / 1000000000,
 		    who->spent_ns % 1000000000 / 1000);
 	text_printf(&out, ",\"injected\":%s", who->injected ? "true" : "false");
+	if (opt->effects) {
+		text_puts(&out, ",\"effects\":{");
+		format_effects(&s->effects, true, &out);
+		text_puts(&out, "}");
+	}
 	if (s->stack.n) {
 		text_puts(&out, ",\"stack\":");
 		text_put(&out, s->stack.p, s->stack.n);
@@ -214,6 +219,8 @@ void output_exit(const struct line_of *who, const struct shown *s)
 	format_result(s, &out);
 	if (who->injected)
 		text_puts(&out, " (INJECTED)");
+	if (opt->effects)
+		format_effects(&s->effects, false, &out);
 	if (opt->spent)
 		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000,
 			    who->spent_ns % 1000000000 / 1000);

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #define TRACE_CALLS   512 /* SYSCALL_MAX */
@@ -37,7 +38,8 @@ struct trace_inject {
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
-	bool stacks; /* -k */
+	bool stacks;  /* -k */
+	bool effects; /* --effects */
 	bool
 	    reports; /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */
@@ -80,12 +82,12 @@ enum trace_verdict {
 	TRACE_GO_ON,
 	TRACE_AGAIN, /* the tracer has taken over: the answer is -ERESTARTNOINTR, and the call comes again */
 };
-extern bool trace_reports;
+extern atomic_bool trace_reports; /* workers show what they answer, or tell the tracer what it took */
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign);
 void trace_blocks(const struct call *c);
 /* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
 bool trace_continues(const struct call *c);
-void trace_leave(int64_t r);
+void trace_leave(const struct call *c, int64_t r);
 
 /* All tracees are gone: waits until the last line is written. */
 void trace_finish(void);
