@@ -123,6 +123,7 @@ void trace_options_check(struct trace_options *t)
 void trace_help(void)
 {
 	fputs("Usage: sandbox trace [OPTIONS] [--] COMMAND [ARG...]\n"
+	      "       sandbox trace [OPTIONS] -p NAME|PID\n"
 	      "  -o FILE, -A            write the trace to FILE instead of standard error; append\n"
 	      "  -e [trace=][!]SET      only these: names, /REGEX, %file %process %network\n"
 	      "                         %desc %memory %signal %all, with commas\n"
@@ -142,6 +143,7 @@ void trace_help(void)
 	      "  -y, -yy                paths beside descriptors; addresses of sockets, devices\n"
 	      "  -z, -Z                 only calls that succeed; only those that fail\n"
 	      "  -f                     all processes (always)\n"
+	      "  -p NAME|PID            of a running sandbox, instead of a command\n"
 	      "  --effects              what each call took: cache, gofer, copy-up, layer\n"
 	      "  --json                 one JSON object a line\n"
 	      "And the options of sandbox itself: see sandbox --help. Manual: man sandbox-trace\n",

@@ -13,9 +13,10 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define TRACE_CALLS   512 /* SYSCALL_MAX */
-#define TRACE_INJECTS 16
-#define TRACE_PATHS   16
+#define TRACE_CALLS    512 /* SYSCALL_MAX */
+#define TRACE_INJECTS  16
+#define TRACE_PATHS    16
+#define TRACE_PATH_MAX 256
 
 typedef struct {
 	uint64_t bits[TRACE_CALLS / 64];
@@ -54,6 +55,7 @@ struct trace_options {
 	unsigned quiet;   /* 2: no ends of processes */
 	uint64_t signals; /* bit n - 1: signal n is shown */
 	bool append;      /* to file */
+	bool attached;    /* a trace of attach.h's, whose thread writes the lines without a lock */
 	bool fd_details;  /* sockets' addresses, devices' numbers */
 	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
 	unsigned hex, strsize;
@@ -93,5 +95,7 @@ void trace_leave(const struct call *c, int64_t r);
 void trace_finish(void);
 /* The tracer's thread, or 0: what /proc/PID/status calls TracerPid of a process that no other process traces. */
 pid_t trace_tracer(void);
+/* The sandbox was started with a trace. */
+bool trace_of_command(void);
 
 #endif
