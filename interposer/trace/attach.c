@@ -25,13 +25,14 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define OPTIONS   (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
-#define LEAVE_MS  200  /* how long threads are waited for at the end */
-#define READER_MS 1000 /* and one who reads what they have shown */
-#define POLL_MS   100
-#define FLUSH_AT  32768
-#define TRIES     4 /* of threads that somebody else traces: sandbox stacks does only for a moment */
-#define PAUSE_NS  60000000L
+#define OPTIONS     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
+#define LEAVE_MS    200  /* how long threads are waited for at the end */
+#define READER_MS   1000 /* and one who reads what they have shown */
+#define POLL_MS     100
+#define FLUSH_AT    32768
+#define TRIES       4 /* of threads that somebody else traces: sandbox stacks does only for a moment */
+#define START_TRIES 30
+#define PAUSE_NS    60000000L
 
 struct job {
 	struct control_trace request; /* paths point here */
@@ -126,13 +127,14 @@ static int take(pid_t guest)
 	int total = 0, n, refused;
 	if (guest && (pid <= 0 || pid == the_place.init_pid))
 		return -ESRCH;
-	for (int tries = 0; tries < TRIES; tries++) {
+	/* A sandbox that has just started has no process yet, or one that isn't the tracees' yet. */
+	for (int tries = 0; tries < (total || guest ? TRIES : START_TRIES); tries++) {
 		do {
 			refused = 0;
 			n = pid ? take_threads(pid, &refused) : take_all(&refused);
 			total += n;
 		} while (n);
-		if (!refused)
+		if (!refused && (total || guest))
 			break;
 		nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
 	}

@@ -13,6 +13,14 @@ wait_for() { # PATTERN FILE
 	fail "no $1 in $2: $(tail -n 5 "$2" 2>&1)"
 	exit 1
 }
+running() {
+	for _ in $(seq 250); do
+		"$SANDBOX" ps | grep -qE "^ *$1 " && return
+		sleep 0.02
+	done
+	fail "the sandbox does not start"
+	exit 1
+}
 # In the background: its number is the client's own.
 start() {
 	"$SANDBOX" trace -q "$@" &
@@ -83,6 +91,7 @@ for threads in "" threads; do
 	"$SANDBOX" --chdir "$PWD" -- sh -c "./busy $threads & read go; : >stop; wait \$!; echo status \$?" <go$threads >busy.out 2>&1 &
 	main=$!
 	exec 7>go$threads
+	running $main
 	for round in 1 2 3; do
 		start -o out$round -p $main
 		wait_for 'unlink\("main"\) += 0' out$round
@@ -135,12 +144,12 @@ wait $main
 end" ] || fail "after the FIFO: $(cat fifo.out)"
 
 # One process and its children; who doesn't read stops that one alone.
-"$SANDBOX" --chdir "$PWD" -- sh -c 'rm over; sh -c "while :; do : <file; [ -e over ] && break; done" & while :; do date +%N >tick; [ -e over ] && break; done; wait; echo end' >one.out 2>&1 &
+"$SANDBOX" --chdir "$PWD" -- sh -c 'sh -c "while :; do : <file; [ -e over ] && break; done" & while :; do echo x >>tick; sleep 0.01; [ -e over ] && break; done; wait; echo end' >one.out 2>&1 &
 main=$!
 echo >file
 child() { "$SANDBOX" ps --json $main | python3 -c 'import json, sys; print(*[p["host_pid"] for p in map(json.loads, sys.stdin) if "file" in p["command"] and "tick" not in p["command"]])'; }
 for _ in $(seq 200); do pid=$(child); [ -n "$pid" ] && break; sleep 0.02; done
-tick() { "$SANDBOX" exec $main -- cat tick; }
+tick() { "$SANDBOX" exec $main -- stat -c %s tick; }
 "$SANDBOX" trace -q -p "$pid" 2>&1 >/dev/null | sleep 3 &
 sleep 1
 before=$(tick)
@@ -165,6 +174,7 @@ mkfifo in
 main=$!
 exec 7>in
 wait_for up up
+running $main
 attach -p $main 2>&1 | grep -q 'being traced already' || fail "of a sandbox that was started traced"
 exec 7>&-
 wait $main
