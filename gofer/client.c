@@ -9,6 +9,7 @@
 #include "gofer/client.h"
 #include "gofer/wire.h"
 
+#include "base/effects.h"
 #include "base/log.h"
 
 #include <limits.h>
@@ -171,11 +172,11 @@ static int receive(struct gofer *g, struct conn *c, uint32_t op, bool want_fd, i
 	return 0;
 }
 
-static int64_t now_us(void)
+static int64_t now_ns(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
 static const char *op_name(uint32_t op)
@@ -200,11 +201,16 @@ static int exchange(struct gofer *g, struct conn *c, struct wire_out *o, uint32_
 	if (o->fail)
 		return -E2BIG;
 	c->trips++;
-	int64_t before = log_on(LF_GOFER, LL_DEBUG) ? now_us() : 0;
+	const bool counts = effects_wanted();
+	int64_t before = counts || log_on(LF_GOFER, LL_DEBUG) ? now_ns() : 0;
 	if (wire_send(c->sock, o->p, o->len, send_fd))
 		return dead(g);
 	int r = receive(g, c, op, want_fd, fd, i);
-	log_event(LF_GOFER, LL_DEBUG, "round trip", LOG_STR("op", op_name(op)), LOG_INT("us", now_us() - before),
+	if (unlikely(counts)) {
+		effects.trips++;
+		effects.trip_ns += (uint64_t)(now_ns() - before);
+	}
+	log_event(LF_GOFER, LL_DEBUG, "round trip", LOG_STR("op", op_name(op)), LOG_INT("us", (now_ns() - before) / 1000),
 		  LOG_INT("result", r));
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "interposer/fdpass.h"
 #include "interposer/supervisor.h"
+#include "interposer/trace/attach.h"
 #include "interposer/trace/stacks.h"
 
 #include <poll.h>
@@ -36,6 +37,7 @@ union request {
 	struct control_head head;
 	struct control_exec exec;
 	struct control_stacks stacks;
+	struct control_trace trace;
 };
 
 int control_init(void)
@@ -154,6 +156,28 @@ static void handle_stacks(struct peer *p, const union request *q, int fds[FDPASS
 	p->sock = fds[0] = -1;
 }
 
+static void trace_begun(int sock, int n, const char *why)
+{
+	struct control_reply r = {.error = n < 0 ? n : 0, .size = n < 0 ? 0 : (uint32_t)n};
+
+	if (why)
+		snprintf(r.text, sizeof(r.text), "%s", why);
+	reply(sock, &r);
+}
+
+static void handle_trace(struct peer *p, const union request *q, int fds[FDPASS_MAX])
+{
+	struct control_reply r = {.error = attach_start(&q->trace, p->sock, fds[0], trace_begun)};
+
+	if (!r.error) {
+		p->sock = fds[0] = -1;
+		return;
+	}
+	if (r.error == -EBUSY)
+		snprintf(r.text, sizeof(r.text), "it is being traced already");
+	reply(p->sock, &r);
+}
+
 static const struct control_handler {
 	enum control_kind kind;
 	uint16_t version;
@@ -165,6 +189,7 @@ static const struct control_handler {
     {CONTROL_EXEC, CONTROL_EXEC_VERSION, 4, sizeof(struct control_exec), handle_exec},
     {CONTROL_DUMP, CONTROL_DUMP_VERSION, 1, sizeof(struct control_head), handle_dump},
     {CONTROL_STACKS, CONTROL_STACKS_VERSION, 1, sizeof(struct control_stacks), handle_stacks},
+    {CONTROL_TRACE, CONTROL_TRACE_VERSION, 1, sizeof(struct control_trace), handle_trace},
 };
 
 static const struct control_handler *find(uint16_t kind)

@@ -19,10 +19,12 @@ enum control_kind {
 	CONTROL_EXEC = 1, /* struct control_exec; stdin, stdout, stderr, words (init.h). Then struct front_msg both ways */
 	CONTROL_DUMP,     /* struct control_head; a memfd for the text, whose length the reply tells */
 	CONTROL_STACKS,   /* struct control_stacks; the same */
+	CONTROL_TRACE,    /* struct control_trace (trace/attach.h); a pipe. Runs until either end closes the connection */
 };
 #define CONTROL_EXEC_VERSION   1
 #define CONTROL_DUMP_VERSION   1
 #define CONTROL_STACKS_VERSION 1
+#define CONTROL_TRACE_VERSION  1
 
 struct control_head {
 	uint16_t kind, version;

@@ -158,7 +158,7 @@ int join_new(int sock, const struct control_exec *q, const int fds[4], struct jo
 {
 	if (!memchr(q->dir, 0, sizeof(q->dir)) || ((q->flags & CONTROL_DIR) && q->dir[0] != '/'))
 		return -EPROTO;
-	if (trace_tracer()) {
+	if (trace_of_command()) {
 		snprintf(r->text, sizeof(r->text), "the sandbox is being traced");
 		return -EBUSY;
 	}

@@ -431,7 +431,7 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		l->stats.emulated++;
 	}
 	if (unlikely(trace_reports))
-		trace_leave(r == CALL_INSTALLED && resp->error ? resp->error : r == CALL_INSTALLED ? resp->val : r);
+		trace_leave(c, r == CALL_INSTALLED && resp->error ? resp->error : r == CALL_INSTALLED ? resp->val : r);
 	widen(l);
 	record_put(c->rec);
 }

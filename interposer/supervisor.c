@@ -16,6 +16,7 @@
 #include "interposer/limits.h"
 #include "interposer/live.h"
 #include "interposer/media.h"
+#include "interposer/trace/attach.h"
 #include "interposer/trace/explain.h"
 #include "interposer/trace/trace.h"
 #include "kernel/task.h"
@@ -375,6 +376,7 @@ static _Noreturn void main_loop(const struct supervisor_args *args, struct gofer
 		die("waitpid: %s", strerror(errno));
 	if (args->opt->trace.on)
 		trace_finish();
+	attach_finish();
 	if (args->opt->explain)
 		explain_print();
 	if (args->opt->notes_fd)

@@ -67,6 +67,9 @@ int main(int argc, char **argv)
 		printf("sandbox %s\n", SANDBOX_VERSION);
 		status = finish_stdout();
 		break;
+	case OPTIONS_ATTACH:
+		status = trace_attach(&opt.trace, options_attach_to());
+		break;
 	default:
 		status = options_front() == FRONT_FILES   ? run_files(&opt, options_files())
 			 : options_front() == FRONT_LEARN ? run_learn(&opt, options_files(), options_learnt())

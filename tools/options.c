@@ -42,6 +42,7 @@ enum option_code {
 	OPT_STATS,
 	OPT_EXPLAIN,
 	OPT_JSON,
+	OPT_EFFECTS,
 	OPT_NAME,
 	OPT_FROM,
 	OPT_DISCARD,
@@ -86,6 +87,7 @@ static const struct option long_options[] = {
     {"stats", no_argument, NULL, OPT_STATS},
     {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
+    {"effects", no_argument, NULL, OPT_EFFECTS},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
     {"discard", no_argument, NULL, OPT_DISCARD},
@@ -210,6 +212,7 @@ static void parse_overlay(const char *s, struct launch_options *out)
 
 static struct kept_options kept;
 static enum front front;
+static const char *attach_to;
 static struct files_options files;
 /* learn: the options that go into the profile, as they were given. */
 static struct profile learnt;
@@ -227,6 +230,11 @@ const struct files_options *options_files(void)
 struct profile *options_learnt(void)
 {
 	return &learnt;
+}
+
+const char *options_attach_to(void)
+{
+	return attach_to;
 }
 
 const struct kept_options *options_kept(void)
@@ -394,6 +402,11 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 		out->trace.json = front == FRONT_TRACE;
 		files.json = true;
 		break;
+	case OPT_EFFECTS:
+		if (front != FRONT_TRACE)
+			die("--effects is for sandbox trace");
+		out->trace.effects = true;
+		break;
 	case OPT_DEBUG_LOG:
 		out->debug_log = v;
 		break;
@@ -442,6 +455,7 @@ static bool belongs_in_profile(int c)
 	case OPT_STATS:
 	case OPT_EXPLAIN:
 	case OPT_JSON:
+	case OPT_EFFECTS:
 	case OPT_NAME:
 	case OPT_FROM:
 	case OPT_DISCARD:
@@ -585,8 +599,9 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	static const char *const letters[] = {
 	    [FRONT_RUN] = "+:", [FRONT_TRACE] = ("+:" TRACE_LETTERS), [FRONT_FILES] = "+:o:", [FRONT_LEARN] = "+:o:"};
 	struct parsing p = {.out = out, .root = "/"};
-	int c;
+	int c, for_run = 0;
 
+	attach_to = NULL;
 	kept = (struct kept_options){0};
 	files = (struct files_options){.kinds = FILES_DEFAULT};
 	profile_free(&learnt);
@@ -609,6 +624,10 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	while ((c = getopt_long(argc, argv, letters[front], long_options, NULL)) != -1) {
 		const char *v = optarg;
 
+		if (c == 'p' && front == FRONT_TRACE) {
+			attach_to = v;
+			continue;
+		}
 		if (c == OPT_VERSION || c == OPT_HELP) {
 			env_free(&p.env);
 			return c == OPT_HELP ? OPTIONS_HELP : OPTIONS_VERSION;
@@ -616,6 +635,8 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		if (c == '?' || c == ':')
 			bad_option(optopt, argv[optind - 1], c);
 		if (apply(&p, c, v, argc, argv)) {
+			if (c != OPT_JSON && c != OPT_EFFECTS)
+				for_run = c;
 			if (front == FRONT_LEARN && belongs_in_profile(c))
 				note_option(c, v, argv);
 		} else if (front == FRONT_TRACE && c < 256) {
@@ -630,6 +651,12 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 	}
 	out->env = p.env.v;
 	trace_options_check(&out->trace);
+	if (attach_to && for_run)
+		die("--%s and -p exclude each other: the sandbox runs already", option_name(for_run));
+	if (attach_to && optind < argc)
+		die("-p takes no command");
+	if (attach_to)
+		return OPTIONS_ATTACH;
 	if (optind >= argc)
 		die("no command; usage: sandbox [OPTIONS] [--] COMMAND [ARG...], see sandbox --help");
 	if (front == FRONT_LEARN && !files.file)

@@ -8,7 +8,7 @@
 #include "interposer/launch.h"
 #include "tools/files.h"
 
-enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_ATTACH };
 
 /* What becomes of the changes. */
 enum kept_action { KEPT_DEFAULT, KEPT_DISCARD, KEPT_COMMIT, KEPT_KEEP, KEPT_ASK };
@@ -24,6 +24,7 @@ enum front options_front(void);
 const struct files_options *options_files(void);
 struct profile *options_learnt(void);
 const struct kept_options *options_kept(void);
+const char *options_attach_to(void); /* sandbox trace -p, or NULL */
 
 /*
  * Parses argv up to the command's name. env is the caller's environment; *out gets an edited copy. A bad option or value

@@ -112,6 +112,8 @@ void trace_options_check(struct trace_options *t)
 		die("-z and -Z exclude each other");
 	if (t->append && !t->file)
 		die("-A is for -o FILE");
+	if (t->effects && t->summary && !t->lines)
+		die("--effects and -c exclude each other");
 	if (t->json && t->summary)
 		die("--json and -c or -C exclude each other");
 	if (t->json && (t->clock != CLOCK_NONE || t->relative || t->spent))
@@ -121,6 +123,7 @@ void trace_options_check(struct trace_options *t)
 void trace_help(void)
 {
 	fputs("Usage: sandbox trace [OPTIONS] [--] COMMAND [ARG...]\n"
+	      "       sandbox trace [OPTIONS] -p NAME|PID\n"
 	      "  -o FILE, -A            write the trace to FILE instead of standard error; append\n"
 	      "  -e [trace=][!]SET      only these: names, /REGEX, %file %process %network\n"
 	      "                         %desc %memory %signal %all, with commas\n"
@@ -140,6 +143,8 @@ void trace_help(void)
 	      "  -y, -yy                paths beside descriptors; addresses of sockets, devices\n"
 	      "  -z, -Z                 only calls that succeed; only those that fail\n"
 	      "  -f                     all processes (always)\n"
+	      "  -p NAME|PID            of a running sandbox, instead of a command\n"
+	      "  --effects              what each call took: cache, gofer, copy-up, layer\n"
 	      "  --json                 one JSON object a line\n"
 	      "And the options of sandbox itself: see sandbox --help. Manual: man sandbox-trace\n",
 	      stdout);

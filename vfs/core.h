@@ -5,6 +5,7 @@
 #ifndef VFS_CORE_H
 #define VFS_CORE_H
 
+#include "base/effects.h"
 #include "vfs/fs.h"
 
 #include <linux/limits.h>
@@ -60,6 +61,18 @@ static inline void d_touch(struct dentry *d)
 {
 	if (!(__atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_REFERENCED))
 		__atomic_fetch_or(&d->flags, D_REFERENCED, __ATOMIC_RELAXED);
+}
+
+/* Who has the data of i, or will have it: for effects.answered. */
+static inline const char *sb_layer(const struct super *sb, const struct inode *i)
+{
+	return sb->ops && sb->ops->layer ? sb->ops->layer(i) : sb->type;
+}
+/* A name was made or removed, or an open object answered. */
+static inline void effect_answered(const struct super *sb, const struct inode *i)
+{
+	if (effects_wanted())
+		effects.answered = sb_layer(sb, i);
 }
 
 /* --- inode.c --- */

@@ -109,6 +109,8 @@ struct super_ops {
 	int (*statfs)(struct super *sb, struct statfs *out);
 	/* [W] before a dentry of this super is freed: fsdata. May be NULL. */
 	void (*dentry_free)(struct dentry *d);
+	/* Which of its layers has the data of i; NULL: of what is made now. A literal. May be NULL: the super's type. Without the lock, too. */
+	const char *(*layer)(const struct inode *i);
 };
 struct super {
 	const struct super_ops *ops;

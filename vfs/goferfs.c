@@ -583,8 +583,14 @@ static int goferfs_statfs(struct super *sb, struct statfs *out)
 	return gofer_statfs(gs->gofer, gs->export, "", out);
 }
 
+static const char *goferfs_layer(const struct inode *i)
+{
+	return "bind";
+}
+
 static const struct super_ops goferfs_super_ops = {
     .statfs = goferfs_statfs,
+    .layer = goferfs_layer,
 };
 
 int goferfs_new(uint32_t export, uint32_t flags, struct super **out)

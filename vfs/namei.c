@@ -218,6 +218,8 @@ static int create_at(struct vfs_ctx *ctx, struct place *w, mode_t mode, dev_t rd
 		if (!err)
 			err = make(ctx, w, mode, rdev, target, sock);
 	} while (again(w, err));
+	if (!err)
+		effect_answered(w->dir.dentry->sb, NULL);
 	if (unlikely(vfs_noting) && !err)
 		note_name(&w->dir, w->name, w->len,
 			  VFS_NOTE_CREATED | (S_ISDIR(mode) ? VFS_NOTE_DIR : 0) |
@@ -398,6 +400,8 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		err = 0;
 	}
 	iput(i);
+	if (!err)
+		effect_answered(w.dir.dentry->sb, NULL);
 	if (unlikely(vfs_noting) && !err) {
 		note_name(&w.dir, w.name, w.len, VFS_NOTE_CREATED);
 		if (named)
@@ -476,6 +480,8 @@ static int remove_at(struct vfs_ctx *ctx, struct place *w, bool isdir)
 		unlock_for(w);
 	}
 	iput(victim);
+	if (!err)
+		effect_answered(w->dir.dentry->sb, NULL);
 	if (unlikely(vfs_noting) && !err)
 		note_name(&w->dir, w->name, w->len, VFS_NOTE_DELETED | (isdir ? VFS_NOTE_DIR : 0));
 	return err;
@@ -664,6 +670,8 @@ static int rename_at(struct vfs_ctx *ctx, struct place *o, struct place *n, unsi
 		unlock_for(o);
 	}
 	iput(victim);
+	if (!err)
+		effect_answered(n->dir.dentry->sb, NULL);
 	if (unlikely(vfs_noting) && !err)
 		note_moved(&o->dir, o->name, o->len, &n->dir, n->name, n->len, isdir);
 	return err;

@@ -22,6 +22,7 @@ int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, st
 {
 	bool live;
 
+	effect_answered(i->sb, i);
 	vfs_rdlock();
 	fill_stat(i, p, st);
 	live = i->flags & I_LIVE;

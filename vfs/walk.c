@@ -162,6 +162,8 @@ static int ask(struct dentry *dir, const char *name, size_t len, const char *res
 	if (!i)
 		return -ENOENT;
 	dcache_count(false);
+	if (effects_wanted())
+		effects.misses++;
 	log_event(LF_VFS, LL_TRACE, "not in the cache", ((struct log_field){.key = "name", .str = name, .len = len}),
 		  LOG_INT("directory", i->ino), LOG_STR("file system", dir->sb->type));
 	plain_rest(rest, plain, sizeof(plain));
@@ -236,6 +238,18 @@ static int cached_child(const struct dentry *dir, const char *name, size_t len, 
 	return -ECHILD;
 }
 
+/* [R], or d is referenced. NULL: there's no such name. */
+static void effect_found(const struct dentry *d)
+{
+	const struct inode *i = d ? d_inode(d) : NULL;
+
+	effects.walked = true;
+	if (i)
+		effects.answered = sb_layer(d->sb, i);
+	else
+		effects.answered = d && (d->flags & D_WHITEOUT) ? "whiteout" : "no entry";
+}
+
 /*
  * The child of nd->path. In the slow pass *next is referenced. need: a negative child is wanted as a dentry, else it's -ENOENT.
  */
@@ -265,10 +279,14 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 			} else {
 				err = ask(dir, name, len, rest, &nd->trusted, &d);
 			}
+			if (err == -ENOENT && effects_wanted())
+				effect_found(NULL);
 			if (err)
 				return err;
 		}
 	}
+	if (effects_wanted())
+		effect_found(d);
 	if (!d)
 		return -ENOENT;
 	/* Under the lock, or referenced and then only a rename could change it, whose new place would have no more rights. */
@@ -295,6 +313,8 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 		next->mnt = m;
 		next->dentry = d = m->root;
 		nd->trusted = 0;
+		if (effects_wanted())
+			effect_found(d);
 		if (nd->resolve & RESOLVE_NO_XDEV) {
 			if (!nd->fast)
 				path_put(next);

@@ -5,6 +5,7 @@
 #ifndef INTERPOSER_TRACE_FORMAT_H
 #define INTERPOSER_TRACE_FORMAT_H
 
+#include "base/effects.h"
 #include "interposer/trace/text.h"
 #include "interposer/trace/trace.h"
 #include "kernel/syscall.h"
@@ -25,6 +26,7 @@ struct shown {
 	int64_t rval;
 	struct text extra; /* what follows the result */
 	struct text stack; /* -k: lines, or a JSON array */
+	struct effects effects;
 	char path[2][256]; /* the beginning of the names in it, for -P */
 	int n_paths;
 };
@@ -32,6 +34,8 @@ struct shown {
 void format_entry(struct shown *s);
 /* At exit: the rest, and the parenthesis. rval and failed are set. */
 void format_exit(struct shown *s);
+/* --effects: " [hit, lower]", or the members of a JSON object. Nothing where nothing is known. */
+void format_effects(const struct effects *e, bool json, struct text *t);
 /* " = result", to t. */
 void format_result(const struct shown *s, struct text *t);
 void format_siginfo(struct text *t, const void *siginfo);

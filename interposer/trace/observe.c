@@ -34,6 +34,8 @@
 
 static atomic_int tracer_tid;
 static pthread_t tracer_thread;
+static bool of_command;
+bool trace_leaving;
 
 /* What other threads ask of the tracer's. */
 static struct {
@@ -61,6 +63,17 @@ static void *wake_later(void *arg);
 pid_t trace_tracer(void)
 {
 	return tracer_tid;
+}
+
+bool trace_of_command(void)
+{
+	return of_command;
+}
+
+void trace_set_tracer(void)
+{
+	tracer_thread = pthread_self();
+	tracer_tid = (pid_t)syscall(SYS_gettid);
 }
 
 /* An execve leaves nothing of the stack, and an exit doesn't return: theirs is taken before. */
@@ -114,6 +127,7 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 		output_exit(&who, &t->shown);
 	}
 	t->inside = false;
+	t->shown.effects = (struct effects){0};
 }
 
 /* A faked call becomes one that doesn't exist; its result is put in its place at exit. */
@@ -203,8 +217,20 @@ static bool delay(struct tracee *t)
 	return true;
 }
 
+/* t, which has stopped, is let go if that's wanted, and gone then. What was put in the place of a call is finished before. */
+static bool let_go(struct tracee *t, int sig)
+{
+	if (!t->leaving || (t->injected && t->injected->fakes))
+		return false;
+	(void)!ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig);
+	tracee_drop(t);
+	return true;
+}
+
 static void go_on(struct tracee *t, int sig)
 {
+	if (let_go(t, sig))
+		return;
 	bool stops = t->each || t->inside || !trace_opt->reports;
 	trace_shown();
 	if (t->delay_us && delay(t))
@@ -266,6 +292,7 @@ static void on_stop(pid_t tid, int wstatus)
 	struct tracee *t = tracee_get(tid);
 	int sig = WSTOPSIG(wstatus), event = wstatus >> 16;
 	siginfo_t si;
+	t->leaving |= trace_leaving;
 	if (sig == (SIGTRAP | 0x80) || event == PTRACE_EVENT_SECCOMP) {
 		on_syscall_stop(t);
 		go_on(t, 0);
@@ -273,6 +300,8 @@ static void on_stop(pid_t tid, int wstatus)
 	}
 	if (event == PTRACE_EVENT_STOP && sig != SIGTRAP) {
 		/* A group-stop: it stays stopped until SIGCONT, and so it's left to. */
+		if (let_go(t, 0))
+			return;
 		struct line_of who = tracee_line(t);
 		if (trace_started)
 			output_signal(&who, sig, NULL, true);
@@ -304,7 +333,7 @@ static void on_gone(pid_t tid, int wstatus)
 	tracee_drop(t);
 }
 
-static void on_event(pid_t pid, int wstatus)
+void trace_event(pid_t pid, int wstatus)
 {
 	pthread_mutex_lock(&trace_mu);
 	if (WIFSTOPPED(wstatus))
@@ -316,7 +345,7 @@ static void on_event(pid_t pid, int wstatus)
 }
 
 /* Takes what workers hand over. Their threads wait in a call, so the stop comes when it returns. */
-static void take_over_asked(void)
+void trace_take_asked(void)
 {
 	pthread_mutex_lock(&req.mu);
 	for (struct take_over *o = req.take_overs; o; o = o->next) {
@@ -412,17 +441,17 @@ static bool take_command(void)
 static void *tracer(void *arg)
 {
 	remote_thread_init();
-	tracer_tid = (pid_t)syscall(SYS_gettid);
+	trace_set_tracer();
 	if (take_command()) {
 		for (;;) {
 			int wstatus;
-			take_over_asked();
+			trace_take_asked();
 			pid_t pid = waitpid(-1, &wstatus, __WALL | __WNOTHREAD);
 			if (pid < 0 && errno == EINTR)
 				continue;
 			if (pid < 0)
 				break;
-			on_event(pid, wstatus);
+			trace_event(pid, wstatus);
 		}
 	}
 	pthread_mutex_lock(&trace_mu);
@@ -439,6 +468,7 @@ static void *tracer(void *arg)
 void trace_start(const struct trace_options *o)
 {
 	trace_opt = o;
+	of_command = true;
 	output_start(o);
 	report_start();
 	int err = pthread_create(&tracer_thread, NULL, tracer, NULL);

@@ -18,6 +18,7 @@ static size_t line_start; /* in out, of the line that is being made; below 0 byt
 static size_t written;    /* bytes of the open line that out no longer has */
 static pid_t open_tid;    /* whose call the open line is; 0: none is open */
 static struct timespec last;
+static atomic_bool given_up;
 static struct {
 	uint64_t calls, errors;
 	int64_t ns;
@@ -26,13 +27,27 @@ static struct {
 void output_start(const struct trace_options *o)
 {
 	opt = o;
+	out.n = line_start = written = 0;
+	open_tid = 0;
+	last = (struct timespec){0};
+	memset(counts, 0, sizeof counts);
+}
+
+void output_give_up(bool yes)
+{
+	given_up = yes;
+}
+
+size_t output_waiting(void)
+{
+	return out.n;
 }
 
 void output_flush(void)
 {
 	int fd = opt->fd >= 0 ? opt->fd : 2;
 	size_t at = 0;
-	while (at < out.n) {
+	while (at < out.n && !given_up) {
 		ssize_t n = write(fd, out.p + at, out.n - at);
 		if (n > 0) {
 			at += (size_t)n;
@@ -53,7 +68,7 @@ static void end_line(void)
 	line_start = out.n;
 	written = 0;
 	open_tid = 0;
-	if (out.n > FLUSH_AT)
+	if (out.n > FLUSH_AT && !opt->attached)
 		output_flush();
 }
 
@@ -156,6 +171,11 @@ static void json_call(const struct line_of *who, const struct shown *s)
 	text_printf(&out, ",\"duration\":%" PRId64 ".%06" PRId64, who->spent_ns / 1000000000,
 		    who->spent_ns % 1000000000 / 1000);
 	text_printf(&out, ",\"injected\":%s", who->injected ? "true" : "false");
+	if (opt->effects) {
+		text_puts(&out, ",\"effects\":{");
+		format_effects(&s->effects, true, &out);
+		text_puts(&out, "}");
+	}
 	if (s->stack.n) {
 		text_puts(&out, ",\"stack\":");
 		text_put(&out, s->stack.p, s->stack.n);
@@ -214,6 +234,8 @@ void output_exit(const struct line_of *who, const struct shown *s)
 	format_result(s, &out);
 	if (who->injected)
 		text_puts(&out, " (INJECTED)");
+	if (opt->effects)
+		format_effects(&s->effects, false, &out);
 	if (opt->spent)
 		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000,
 			    who->spent_ns % 1000000000 / 1000);

@@ -21,6 +21,9 @@ void output_signal(const struct line_of *who, int sig, const void *siginfo, bool
 void output_gone(const struct line_of *who, int wstatus, const struct shown *inside);
 void output_superseded(const struct line_of *who, pid_t by);
 void output_flush(void);
+/* From now on (or no more) lines that nobody takes at once are lost; interrupts nothing. Any thread. */
+void output_give_up(bool yes);
+size_t output_waiting(void); /* bytes */
 void output_summary(void);
 
 #endif

@@ -12,12 +12,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-bool trace_reports;
+atomic_bool trace_reports;
 static __thread struct {
 	struct shown shown;
 	struct line_of who;
 	int64_t entered_ns;
-	bool active;
+	bool active;   /* it's ours to show */
+	bool collects; /* it's the tracer's to show, who needs the effects */
 } mine;
 
 #define FLUSH_MS 20
@@ -54,7 +55,8 @@ void trace_shown(void)
 void report_start(void)
 {
 	pthread_t thread;
-	trace_reports = trace_opt->reports;
+	effects_on = trace_opt->effects;
+	trace_reports = trace_opt->reports || trace_opt->effects;
 	int err = trace_opt->fd >= 0 ? pthread_create(&thread, NULL, flusher, NULL) : 0;
 	if (err)
 		die("can't start a thread: %s", strerror(err));
@@ -62,9 +64,25 @@ void report_start(void)
 		pthread_detach(thread);
 }
 
+/* To be added to what the tracer will show. An execve is two calls, and one that was handed over is made again: it's the sum. */
+static void hand_over_effects(pid_t tid)
+{
+	pthread_mutex_lock(&trace_mu);
+	struct tracee *t = tracee_find(tid);
+	/* What the stub does on the way to the program isn't shown, nor what only workers would show and don't. */
+	if (t && t->exec != EXEC_LOADING && (t->each || t->inside || !trace_opt->reports))
+		effects_add(&t->shown.effects, &effects);
+	pthread_mutex_unlock(&trace_mu);
+}
+
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 {
 	mine.active = false;
+	mine.collects = effects_wanted();
+	if (mine.collects)
+		effects = (struct effects){0};
+	if (!trace_opt->reports)
+		return TRACE_GO_ON;
 	if (foreign ? trace_opt->filtered : !trace_wants(c->nr))
 		return TRACE_GO_ON;
 	pthread_mutex_lock(&trace_mu);
@@ -118,10 +136,14 @@ bool trace_continues(const struct call *c)
 	return trace_take_over(c->pid);
 }
 
-void trace_leave(int64_t r)
+void trace_leave(const struct call *c, int64_t r)
 {
-	if (!mine.active)
+	if (!mine.active) {
+		if (mine.collects)
+			hand_over_effects(c->pid);
 		return;
+	}
+	mine.shown.effects = effects;
 	mine.active = false;
 	mine.shown.rval = r;
 	mine.shown.failed = r < 0 && r >= -4095;

@@ -6,6 +6,7 @@
 #include "interposer/trace/stacks.h"
 
 #include "interposer/live.h"
+#include "interposer/trace/attach.h"
 #include "interposer/trace/backtrace.h"
 #include "interposer/trace/trace.h"
 #include "kernel/syscall.h"
@@ -243,7 +244,7 @@ static int look(struct request *r)
 {
 	int64_t until = now_ms() + STOP_MS;
 	pid_t pid = r->guest ? remote_host_pid(r->guest) : 0;
-	if (trace_tracer())
+	if (trace_of_command() || attach_runs())
 		return -EBUSY;
 	if (r->guest && (pid <= 0 || pid == the_place.init_pid))
 		return -ESRCH;

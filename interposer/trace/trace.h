@@ -10,11 +10,13 @@
 
 #include "base/base.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
-#define TRACE_CALLS   512 /* SYSCALL_MAX */
-#define TRACE_INJECTS 16
-#define TRACE_PATHS   16
+#define TRACE_CALLS    512 /* SYSCALL_MAX */
+#define TRACE_INJECTS  16
+#define TRACE_PATHS    16
+#define TRACE_PATH_MAX 256
 
 typedef struct {
 	uint64_t bits[TRACE_CALLS / 64];
@@ -37,7 +39,8 @@ struct trace_inject {
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
 struct trace_options {
 	bool on;
-	bool stacks; /* -k */
+	bool stacks;  /* -k */
+	bool effects; /* --effects */
 	bool
 	    reports; /* workers show what they answer; else each call stops, natively run ones in the workers' hands among them */
 	bool filtered; /* wanted counts */
@@ -52,6 +55,7 @@ struct trace_options {
 	unsigned quiet;   /* 2: no ends of processes */
 	uint64_t signals; /* bit n - 1: signal n is shown */
 	bool append;      /* to file */
+	bool attached;    /* a trace of attach.h's, whose thread writes the lines without a lock */
 	bool fd_details;  /* sockets' addresses, devices' numbers */
 	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
 	unsigned hex, strsize;
@@ -80,16 +84,18 @@ enum trace_verdict {
 	TRACE_GO_ON,
 	TRACE_AGAIN, /* the tracer has taken over: the answer is -ERESTARTNOINTR, and the call comes again */
 };
-extern bool trace_reports;
+extern atomic_bool trace_reports; /* workers show what they answer, or tell the tracer what it took */
 enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign);
 void trace_blocks(const struct call *c);
 /* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
 bool trace_continues(const struct call *c);
-void trace_leave(int64_t r);
+void trace_leave(const struct call *c, int64_t r);
 
 /* All tracees are gone: waits until the last line is written. */
 void trace_finish(void);
 /* The tracer's thread, or 0: what /proc/PID/status calls TracerPid of a process that no other process traces. */
 pid_t trace_tracer(void);
+/* The sandbox was started with a trace. */
+bool trace_of_command(void);
 
 #endif

@@ -84,6 +84,16 @@ void tracee_renumber(struct tracee *t, pid_t tid)
 	tracee_line(t);
 }
 
+void tracee_each(void (*fn)(struct tracee *t))
+{
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		for (struct tracee *t = buckets[i], *next; t; t = next) {
+			next = t->next;
+			fn(t);
+		}
+	}
+}
+
 bool tracee_several(void)
 {
 	return n_tracees > 1;

@@ -26,6 +26,7 @@ struct tracee {
 	bool each;                       /* stops at each call: the tracer shows what it does, workers don't */
 	bool begun;                      /* output_entry() was called */
 	bool inside, shows, checking_in; /* between entry and exit; of a call that is shown; of the stub's check-in */
+	bool leaving;                    /* to be let go at its next stop */
 	enum exec_state exec;
 	uint64_t stub_ip;
 	int64_t entered_ns;
@@ -46,6 +47,8 @@ void tracee_drop(struct tracee *t);
 void tracee_renumber(struct tracee *t, pid_t tid);
 struct line_of tracee_line(struct tracee *t);
 bool tracee_several(void);
+/* Which may drop the one that it's given. */
+void tracee_each(void (*fn)(struct tracee *t));
 
 /* Is the address in the loader stub that the process runs? */
 bool tracee_in_stub(const struct tracee *t, uint64_t ip);
@@ -63,5 +66,13 @@ void trace_shown(void);
 
 /* observe.c, by any thread, without trace_mu: the thread tid is to stop when its call returns, and at each call from then on. False: it can't be. */
 bool trace_take_over(pid_t tid);
+
+/* observe.c, for the thread that is the tracer (its own, or attach.c's), which says so first. */
+void trace_set_tracer(void);
+/* What waitpid(2) told it. Without trace_mu. */
+void trace_event(pid_t pid, int wstatus);
+/* Does what other threads have asked of it: they interrupt its wait by SIGUSR2. */
+void trace_take_asked(void);
+extern bool trace_leaving; /* what stops now and is new is to be let go; under trace_mu */
 
 #endif

@@ -5,6 +5,7 @@
  * Done without the lock; who comes meanwhile for the same file waits. The lower's registration stays, so that descriptors
  * opened before still resolve to the inode (their data stays the old, as in Linux's overlayfs). Holes stay holes.
  */
+#include "base/effects.h"
 #include "base/log.h"
 #include "vfs/overlay/overlay.h"
 
@@ -56,6 +57,8 @@ static int copy_range(int in, int out, int64_t off, int64_t end, char **buf)
 		}
 		off += n;
 		atomic_fetch_add(&ovl_copy_up_bytes, (uint64_t)n);
+		if (effects_wanted())
+			effects.copied += (uint64_t)n;
 	}
 	return 0;
 }
@@ -155,6 +158,10 @@ static int copy_up(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, i
 	}
 	log_event(LF_VFS, LL_INFO, "copy-up", LOG_INT("ino", inode->ino), LOG_INT("bytes", limit), LOG_INT("file", id));
 	atomic_fetch_add(&ovl_copy_ups, 1);
+	if (effects_wanted()) {
+		effects.copy_ups++;
+		effects.answered = "upper";
+	}
 	atomic_fetch_add(&ovl_upper_files, 1);
 	vfs_wrlock();
 	ovl_keep_see(o);

@@ -57,7 +57,17 @@ static int ovl_statfs(struct super *sb, struct statfs *out)
 	return 0;
 }
 
-const struct super_ops ovl_super_ops = {.statfs = ovl_statfs};
+static const char *ovl_layer(const struct inode *i)
+{
+	const struct ovl_inode *o = i ? OVL(i) : NULL;
+
+	/* Flags change under the lock: a bit is read here as it was before or after. */
+	if (!o || !o->low || (__atomic_load_n(&o->i.flags, __ATOMIC_RELAXED) & I_UPPER))
+		return "upper";
+	return ov_is(o, OV_LAYER) ? "layer" : "lower";
+}
+
+const struct super_ops ovl_super_ops = {.statfs = ovl_statfs, .layer = ovl_layer};
 
 static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 {
