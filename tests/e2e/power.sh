@@ -85,9 +85,11 @@ PY
 rounds=12
 [ -z "${FULL:-}" ] || rounds=200
 some=0
+mkfifo hold
+exec 9<>hold # a standard input that neither ends nor has anything
 for i in $(seq $rounds); do
 	mount -o loop disk /var/lib/sandbox || { fail "mount"; break; }
-	"$SANDBOX" --name $n --chdir "$PWD" -- python3 work.py $i run >told 2>err < <(sleep 1000) &
+	"$SANDBOX" --name $n --chdir "$PWD" -- python3 work.py $i run >told 2>err <&9 &
 	pid=$!
 	for _ in $(seq 500); do [ -s told ] && break; sleep 0.01; done
 	sleep 0.$(printf %03d $((RANDOM % 400)))
