@@ -418,8 +418,10 @@ void join_readable(struct join *j)
 		end_session(j);
 	} else if (j->command > 0 && m.event == FRONT_SIGNAL && m.status > 0 && m.status < 65) {
 		kill(-j->command, m.status);
-	} else if (j->command > 0 && m.event == FRONT_CONTINUE) {
-		kill(-j->command, SIGCONT);
+	} else if (m.event == FRONT_CONTINUE) {
+		if (j->command > 0)
+			kill(-j->command, SIGCONT);
+		send_event(j, FRONT_CONTINUED, 0);
 	}
 	pthread_mutex_unlock(&mu);
 }

@@ -49,6 +49,7 @@ struct loop {
 	bool timed_out;
 	uint64_t pending; /* signals to forward, bit sig - 1 */
 	bool pending_cont, pending_dump;
+	unsigned unanswered; /* FRONT_CONTINUE without a FRONT_CONTINUED */
 	struct ring in, out; /* terminal to command, command to terminal */
 };
 
@@ -193,13 +194,21 @@ static void send_pending(struct loop *l)
 				    0; /* it's ending: its process descriptor tells the rest */
 			return;
 		}
-		if (l->pending)
+		if (l->pending) {
 			l->pending &= l->pending - 1;
-		else if (l->pending_cont)
+		} else if (l->pending_cont) {
 			l->pending_cont = false;
-		else
+			l->unanswered++;
+		} else {
 			l->pending_dump = false;
+		}
 	}
+}
+
+/* What is typed waits until the command goes on: Ctrl-Z in a terminal whose group is still stopped would be undone by the SIGCONT. */
+static bool continuing(const struct loop *l)
+{
+	return l->ctl_open && (l->pending_cont || l->unanswered);
 }
 
 static bool take_sigcont(void)
@@ -305,6 +314,9 @@ static void receive(struct loop *l)
 		case FRONT_FAILED:
 			l->status = m.status;
 			l->done = true;
+			break;
+		case FRONT_CONTINUED:
+			l->unanswered -= l->unanswered > 0;
 			break;
 		default:
 			break;
@@ -426,6 +438,7 @@ enum { SLOT_CTL, SLOT_SIG, SLOT_PID, SLOT_LISTEN, SLOT_MASTER, SLOT_TTY, SLOT_ED
 static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 {
 	bool reading = has_tty(l) && l->tty_in && !l->done && front_tty_is_raw();
+	bool hold = continuing(l);
 
 	for (int i = 0; i < SLOT_COUNT; i++)
 		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
@@ -441,9 +454,11 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 		p[SLOT_LISTEN].fd = l->listener;
 	if (!has_tty(l))
 		return;
-	p[SLOT_MASTER].events = (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done ? POLLOUT : 0));
+	p[SLOT_MASTER].events =
+	    (short)((ring_has_room(&l->out) ? POLLIN : 0) | (l->in.len && !l->done && !hold ? POLLOUT : 0));
 	p[SLOT_MASTER].fd = p[SLOT_MASTER].events ? l->f->master : -1;
-	p[SLOT_TTY].events = (short)((reading && ring_has_room(&l->in) ? POLLIN : 0) | (has_output(l) ? POLLOUT : 0));
+	p[SLOT_TTY].events =
+	    (short)((reading && !hold && ring_has_room(&l->in) ? POLLIN : 0) | (has_output(l) ? POLLOUT : 0));
 	p[SLOT_TTY].fd = p[SLOT_TTY].events ? l->f->tty : -1;
 	if (!reading && l->tty_in && !l->done)
 		p[SLOT_EDGE].fd = l->edge;
@@ -451,7 +466,7 @@ static void prepare(struct loop *l, struct pollfd p[SLOT_COUNT])
 
 static void copy(struct loop *l, const struct pollfd p[SLOT_COUNT])
 {
-	if ((p[SLOT_MASTER].revents & POLLOUT) && ring_flush(&l->in, l->f->master, sizeof(l->in.data)) < 0)
+	if ((p[SLOT_MASTER].revents & POLLOUT) && !continuing(l) && ring_flush(&l->in, l->f->master, sizeof(l->in.data)) < 0)
 		l->in.len = 0;
 	if (p[SLOT_MASTER].revents & POLLIN)
 		read_master(l);

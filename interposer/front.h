@@ -24,6 +24,7 @@ enum front_event {
 	FRONT_CONTINUE,    /* to the supervisor: SIGCONT to the command's foreground process group */
 	FRONT_CONNECTION,  /* to the supervisor: comes with a connection of somebody who has a request (control.h) */
 	FRONT_DUMP,        /* to the supervisor: write your state to the debug log */
+	FRONT_CONTINUED,   /* supervisor, to each FRONT_CONTINUE: done */
 };
 struct front_msg {
 	uint32_t event;

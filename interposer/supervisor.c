@@ -285,13 +285,14 @@ static void print_stats(const struct supervisor_args *args, const struct gofer *
 static void on_front(const struct front_msg *m)
 {
 	pid_t pid = notify_command_pid();
-	if (pid <= 0)
-		return;
 	/* The command leads a process group of its own. */
-	if (m->event == FRONT_SIGNAL && m->status > 0 && m->status < 65)
+	if (pid > 0 && m->event == FRONT_SIGNAL && m->status > 0 && m->status < 65)
 		kill(-pid, m->status);
-	else if (m->event == FRONT_CONTINUE)
-		kill(-pid, SIGCONT);
+	if (m->event == FRONT_CONTINUE) {
+		if (pid > 0)
+			kill(-pid, SIGCONT);
+		tell_front(FRONT_CONTINUED, 0);
+	}
 }
 
 static void from_front(int ctl)

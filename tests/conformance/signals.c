@@ -7,9 +7,14 @@
 #include <time.h>
 
 static volatile sig_atomic_t hits;
+static int told[2]; /* a byte for each signal */
 static void on_signal(int s)
 {
+	int err = errno;
+
 	hits++;
+	write(told[1], "s", 1);
+	errno = err;
 }
 
 static void handle(int flags)
@@ -20,19 +25,38 @@ static void handle(int flags)
 	hits = 0;
 }
 
+/* Again and again: the first one may come before a call blocks. */
 static void alarm_ms(int ms)
 {
-	setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {ms / 1000, ms % 1000 * 1000}}, NULL);
+	struct timeval t = {ms / 1000, ms % 1000 * 1000};
+
+	setitimer(ITIMER_REAL, &(struct itimerval){t, t}, NULL);
 }
 
-/* A child that does something with name after 150 ms, to end a wait that was restarted. */
+/* In a child: until its parent has had a signal, and then some, for the call to be restarted. */
+static void after_signal(void)
+{
+	read(told[0], &(char){0}, 1);
+	usleep(100000);
+}
+
+static void forget_signals(void)
+{
+	fcntl(told[0], F_SETFL, O_NONBLOCK);
+	while (read(told[0], &(char){0}, 1) == 1)
+		continue;
+	fcntl(told[0], F_SETFL, 0);
+}
+
+/* A child that does something after a signal, to end a wait that was restarted. */
 static pid_t later(void (*what)(void))
 {
 	fflush(stdout);
+	forget_signals();
 	pid_t p = fork();
 
 	if (!p) {
-		usleep(150000);
+		after_signal();
 		what();
 		_exit(0);
 	}
@@ -48,41 +72,49 @@ static void open_reader(void)
 
 static void blocking(void)
 {
-	int go[2], a = open("file", O_RDWR);
+	int go[2], held[2], a = open("file", O_RDWR);
+
+	pipe2(told, O_CLOEXEC);
+	fcntl(told[1], F_SETFL, O_NONBLOCK); /* the storm's would fill it */
 
 	handle(0);
 	alarm_ms(50);
 	O(open("fifo", O_WRONLY));
-	printf("handled %d\n", (int)hits);
+	printf("handled %d\n", hits > 0);
 
 	handle(SA_RESTART);
 	pid_t p = later(open_reader);
 
 	alarm_ms(50);
 	O(open("fifo", O_WRONLY));
-	printf("handled %d\n", (int)hits);
+	printf("handled %d\n", hits > 0);
+	alarm_ms(0);
 	waitpid(p, NULL, 0);
 
 	pipe(go);
+	pipe(held);
 	fflush(stdout);
 	p = fork();
 	if (!p) {
 		int c = open("file", O_RDWR);
 
 		flock(c, LOCK_EX);
-		write(go[1], "x", 1);
-		usleep(400000);
+		write(held[1], "x", 1);
+		read(go[0], &(char){0}, 1);
+		after_signal();
 		_exit(0);
 	}
-	read(go[0], &(char){0}, 1);
+	read(held[0], &(char){0}, 1);
 	handle(0);
 	alarm_ms(50);
 	R(flock(a, LOCK_EX));
-	printf("handled %d\n", (int)hits);
+	printf("handled %d\n", hits > 0);
 	handle(SA_RESTART);
-	alarm_ms(50);
+	forget_signals();
+	write(go[1], "x", 1);
 	R(flock(a, LOCK_EX));
-	printf("handled %d\n", (int)hits);
+	printf("handled %d\n", hits > 0);
+	alarm_ms(0);
 	waitpid(p, NULL, 0);
 	flock(a, LOCK_UN);
 
@@ -135,7 +167,7 @@ static void storm(void)
 
 static void statuses(void)
 {
-	int st;
+	int st, go[2];
 
 	CHILD("exit 0", exit(0));
 	CHILD("exit 255", _exit(255));
@@ -146,10 +178,12 @@ static void statuses(void)
 	CHILD("abort", abort());
 	CHILD("SIGUSR1", kill(getpid(), SIGUSR1));
 	fflush(stdout);
+	pipe(go);
 	pid_t p = fork();
 
 	if (!p) {
 		raise(SIGSTOP);
+		read(go[0], &(char){0}, 1);
 		_exit(9);
 	}
 	R(waitpid(p, &st, WUNTRACED) == p);
@@ -157,6 +191,7 @@ static void statuses(void)
 	kill(p, SIGCONT);
 	R(waitpid(p, &st, WCONTINUED) == p);
 	printf("continued %d\n", WIFCONTINUED(st));
+	write(go[1], "x", 1); /* waitpid() would rather tell of an end than of that */
 	R(waitpid(p, &st, 0) == p);
 	printf("exit %d\n", WEXITSTATUS(st));
 	R(waitpid(-1, &st, 0));

@@ -64,12 +64,12 @@ static pid_t child_of(pid_t pid)
 
 	snprintf(name, sizeof(name), "/proc/%d/task/%d/children", pid, pid);
 	while (!child || getpgid(child) != child) {
+		sigpending(&pending); /* first: the report of a child that appears meanwhile doesn't count */
 		FILE *f = fopen(name, "r");
 		if (!f || fscanf(f, "%d", &child) != 1)
 			child = 0;
 		if (f)
 			fclose(f);
-		sigpending(&pending);
 		if (!child && sigismember(&pending, SIGRTMIN))
 			return 0;
 	}
@@ -110,7 +110,13 @@ static _Noreturn void fake_supervisor(const struct init_config *cfg, int ctl)
 				kill_command(command, SIGKILL);
 				_exit(1);
 			}
+			if (m.event == FRONT_CONTINUE)
+				usleep(20000); /* time for a key to overtake it */
 			kill_command(command, m.event == FRONT_CONTINUE ? SIGCONT : m.status);
+			if (m.event == FRONT_CONTINUE) {
+				m.event = FRONT_CONTINUED;
+				send(ctl, &m, sizeof(m), 0);
+			}
 		}
 		if (p[1].revents) {
 			if (read(sfd, &si, sizeof(si)) != sizeof(si))

@@ -3,6 +3,7 @@
 #include "tests/unit/vfs/memfs.h"
 
 #include <criterion/criterion.h>
+#include <ftw.h>
 #include <linux/capability.h>
 #include <dirent.h>
 #include <pthread.h>
@@ -20,13 +21,21 @@ static const struct vfs_cred super_user = {.caps = ~UINT64_C(0)}, alice = {.uid 
 			     bob = {.uid = 1001, .gid = 1001};
 static struct vfs_ctx ctx = {.cred = &super_user, .root = &root, .cwd = &root, .umask = 022, .tgid = 1, .tid = 1};
 
+static char tokens[] = "/tmp/tokenXXXXXX";
+static int rm(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+static void teardown(void)
+{
+	nftw(tokens, rm, 16, FTW_DEPTH | FTW_PHYS);
+}
 static void setup(void)
 {
-	char dir[] = "/tmp/tokenXXXXXX";
 	struct vfs_config cfg = {.token_rw = -1, .procfd = -1, .tracee_kuid = getuid(), .tracee_kgid = getgid()};
 
-	cr_assert(mkdtemp(dir));
-	cfg.token_rw = cfg.token_ro = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert(mkdtemp(tokens));
+	cfg.token_rw = cfg.token_ro = open(tokens, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	EQ(vfs_init(&cfg), 0);
 	EQ(vfs_mount_root(VFS_UPPER_MEMORY), 0);
 	vfs_root(&root);
@@ -44,7 +53,7 @@ static int xstat(const char *name, struct kstat *st)
 	return vfs_stat(&ctx, NULL, name, 0, st);
 }
 
-TestSuite(core, .init = setup);
+TestSuite(core, .init = setup, .fini = teardown);
 
 Test(core, walk)
 {
