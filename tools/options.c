@@ -107,7 +107,7 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|files|learn|exec|ps|ls|diff|commit|discard|export|import|gc\n"
+				"       sandbox trace|files|learn|exec|ps|stacks|ls|diff|commit|discard|export|import|gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
