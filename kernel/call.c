@@ -13,12 +13,17 @@ ssize_t call_path(struct call *c, int arg, char buf[PATH_MAX])
 	return n ? n : -ENOENT;
 }
 
-ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_ok)
+ssize_t call_path_at(struct call *c, int arg, char buf[PATH_MAX], int atflags)
 {
-	if (!empty_ok)
-		return call_path(c, arg, buf);
+	return atflags & AT_EMPTY_PATH ? c->ops->read_string(c, c->args[arg], buf, PATH_MAX) : call_path(c, arg, buf);
+}
+
+ssize_t call_path_or_null(struct call *c, int arg, char buf[PATH_MAX], int atflags)
+{
+	if (c->args[arg] || !(atflags & AT_EMPTY_PATH))
+		return call_path_at(c, arg, buf, atflags);
 	buf[0] = 0;
-	return c->args[arg] ? c->ops->read_string(c, c->args[arg], buf, PATH_MAX) : 0;
+	return 0;
 }
 
 int call_struct(struct call *c, uint64_t addr, uint64_t size, void *buf, size_t known)
@@ -103,8 +108,6 @@ int call_target(struct call *c, int dirarg, const char *name, int atflags, struc
 
 	memset(t, 0, sizeof(*t));
 	t->hostfd = -1;
-	if (!name[0] && !(atflags & AT_EMPTY_PATH))
-		return -ENOENT; /* getname() comes before the directory */
 	if (dirarg >= 0 && !name[0] && (atflags & AT_EMPTY_PATH) && arg_int(c, dirarg) != AT_FDCWD)
 		return call_target_fd(c, dirarg, true, t);
 	if (dirarg >= 0) {

@@ -115,8 +115,10 @@ int call_file(struct call *c, int arg, struct vfile *f, int *hostfd);
 /* copy_struct_from_user(), at most a page: a structure that is longer than what we know must be zero there. -EINVAL, -E2BIG, -EFAULT. */
 int call_struct(struct call *c, uint64_t addr, uint64_t size, void *buf, size_t known) MUST_CHECK;
 
-/* A path that may be NULL or empty: with a NULL pointer and empty_ok the result is "" (statx(2) and others since 6.11). */
-ssize_t call_path_empty(struct call *c, int arg, char buf[PATH_MAX], bool empty_ok);
+/* The same, but with AT_EMPTY_PATH in atflags the path may be empty. */
+ssize_t call_path_at(struct call *c, int arg, char buf[PATH_MAX], int atflags);
+/* Moreover NULL is an empty path then (statx(2) since 6.11, the *xattrat family). */
+ssize_t call_path_or_null(struct call *c, int arg, char buf[PATH_MAX], int atflags);
 
 /*
  * What a call names: a path, or with AT_EMPTY_PATH and "" a descriptor. Exactly one of call_target_path() and
@@ -127,7 +129,7 @@ struct call_target {
 	struct vfile file;
 	int hostfd; /* our duplicate, or -1: then path counts */
 };
-/* dirarg: index of the directory descriptor argument, or -1 for the current directory. atflags: as vfs_resolve(). */
+/* dirarg: index of the directory descriptor argument, or -1 for the current directory. atflags: as vfs_resolve(); name: read with these. */
 int call_target(struct call *c, int dirarg, const char *name, int atflags, struct call_target *t) MUST_CHECK;
 /* From a descriptor argument. o_path_ok: else O_PATH descriptors are -EBADF, as for fchmod(2). */
 int call_target_fd(struct call *c, int arg, bool o_path_ok, struct call_target *t) MUST_CHECK;

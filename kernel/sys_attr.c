@@ -18,7 +18,7 @@ static bool foreign(const struct call_target *t)
 static int target_path(struct call *c, int dirarg, int patharg, int atflags, struct call_target *t)
 {
 	char name[PATH_MAX];
-	ssize_t n = call_path(c, patharg, name);
+	ssize_t n = call_path_at(c, patharg, name, atflags);
 
 	t->hostfd = -1;
 	return n < 0 ? (int)n : call_target(c, dirarg, name, atflags, t);

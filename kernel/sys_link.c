@@ -26,7 +26,7 @@ static int64_t link_common(struct call *c, int odir, int oarg, int ndir, int nar
 
 	if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH))
 		return -EINVAL;
-	n = flags & AT_EMPTY_PATH ? c->ops->read_string(c, c->args[oarg], oname, sizeof(oname)) : call_path(c, oarg, oname);
+	n = call_path_at(c, oarg, oname, flags);
 	if (n < 0)
 		return n;
 	r = call_target(c, odir, oname, (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ?: AT_SYMLINK_NOFOLLOW), &from);

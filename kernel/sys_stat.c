@@ -42,14 +42,12 @@ static int stat_path(struct call *c, int dirarg, int patharg, int atflags, struc
 {
 	AUTO_PATH struct path base = {0};
 	char name[PATH_MAX];
-	ssize_t n = call_path_empty(c, patharg, name, atflags & AT_EMPTY_PATH);
+	ssize_t n = call_path_or_null(c, patharg, name, atflags);
 	int r;
 
 	if (n < 0)
 		return (int)n;
-	if (n == 0 && !(atflags & AT_EMPTY_PATH))
-		return -ENOENT;
-	if (n == 0 && (atflags & AT_EMPTY_PATH) && dirarg >= 0 && arg_int(c, dirarg) != AT_FDCWD)
+	if (n == 0 && dirarg >= 0 && arg_int(c, dirarg) != AT_FDCWD)
 		return stat_fd(c, dirarg, st);
 	if (dirarg >= 0) {
 		r = call_base(c, dirarg, name, &base);
@@ -184,11 +182,9 @@ static int64_t access_common(struct call *c, int dirarg, int patharg, int mode, 
 
 	if ((mode & ~(R_OK | W_OK | X_OK)) || (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
 		return -EINVAL;
-	n = call_path(c, patharg, name);
+	n = call_path_at(c, patharg, name, flags);
 	if (n < 0)
 		return n;
-	if (n == 0 && !(flags & AT_EMPTY_PATH))
-		return -ENOENT;
 	if (dirarg >= 0) {
 		r = call_base(c, dirarg, name, &base);
 		if (r < 0)
@@ -230,7 +226,7 @@ static int64_t readlink_common(struct call *c, int dirarg, int patharg)
 
 	if (size <= 0)
 		return -EINVAL;
-	n = dirarg < 0 ? call_path(c, patharg, name) : c->ops->read_string(c, c->args[patharg], name, sizeof(name));
+	n = call_path_at(c, patharg, name, dirarg < 0 ? 0 : AT_EMPTY_PATH);
 	if (n < 0)
 		return n;
 	if (dirarg >= 0) {

@@ -30,9 +30,9 @@ static int open_target(struct call *c, enum form form, struct call_target *t)
 
 	if (form == FD)
 		return call_target_fd(c, 0, false, t);
-	n = call_path_empty(c, at, name, flags & AT_EMPTY_PATH);
+	n = call_path_or_null(c, at, name, flags);
 	/* fs/xattr.c looks only two of the four up in the current directory then. */
-	if (n == 0 && at && (flags & AT_EMPTY_PATH) && (c->nr == SYS_LISTXATTRAT || c->nr == SYS_REMOVEXATTRAT))
+	if (n == 0 && at && (c->nr == SYS_LISTXATTRAT || c->nr == SYS_REMOVEXATTRAT))
 		return call_target_fd(c, 0, true, t);
 	return n < 0 ? (int)n : call_target(c, at ? 0 : -1, name, flags, t);
 }

@@ -34,7 +34,7 @@ for page in "$here"/man/*; do
 done
 # Each subcommand is in the help, prints its own, is in sandbox(1) and both completions, and has a page that names it.
 all="trace files learn exec ps stacks ls diff commit discard export import gc"
-"$SANDBOX" --help | grep -qF " ${all// /|}" || fail "the help lists other subcommands"
+"$SANDBOX" --help | grep -qxF "  $all" || fail "the help lists other subcommands"
 for completion in "$here"/completions/*; do
 	grep -qE "(compgen -W \"|compadd )$all" "$completion" || fail "$(basename "$completion") lists other subcommands"
 done
