@@ -95,7 +95,7 @@ static inline int64_t call_return_fd(struct call *c, int hostfd, bool cloexec)
 	return CALL_INSTALLED;
 }
 
-/* usermem.c: checked helpers. A 32-bit argument is always taken with these: the upper half is never looked at. */
+/* A 32-bit argument is always taken with these: the upper half is never looked at. */
 static inline int arg_int(const struct call *c, int i)
 {
 	return (int)(uint32_t)c->args[i];

@@ -30,16 +30,20 @@ static int chdir_path(struct call *c, struct path *p, size_t which)
 	return r < 0 ? r : change_path(c, p, which);
 }
 
+/* Argument 0, a path. The caller drops *p. */
+static int resolve_arg(struct call *c, struct path *p)
+{
+	char name[PATH_MAX];
+	ssize_t n = call_path(c, 0, name);
+
+	return n < 0 ? (int)n : vfs_resolve(&c->ctx, NULL, name, 0, p);
+}
+
 int64_t sys_chdir(struct call *c)
 {
 	AUTO_PATH struct path p = {0};
-	char name[PATH_MAX];
-	ssize_t n = call_path(c, 0, name);
-	int r;
+	int r = resolve_arg(c, &p);
 
-	if (n < 0)
-		return n;
-	r = vfs_resolve(&c->ctx, NULL, name, 0, &p);
 	return r < 0 ? r : chdir_path(c, &p, offsetof(struct record, cwd));
 }
 
@@ -62,13 +66,8 @@ int64_t sys_fchdir(struct call *c)
 int64_t sys_chroot(struct call *c)
 {
 	AUTO_PATH struct path p = {0};
-	char name[PATH_MAX];
-	ssize_t n = call_path(c, 0, name);
-	int r;
+	int r = resolve_arg(c, &p);
 
-	if (n < 0)
-		return n;
-	r = vfs_resolve(&c->ctx, NULL, name, 0, &p);
 	if (r < 0)
 		return r;
 	r = vfs_may_chdir(&c->ctx, &p);

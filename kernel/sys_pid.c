@@ -349,9 +349,10 @@ static int64_t check_user(struct call *c, uint32_t who)
 	return who && who != c->rec->cred->uid ? -ESRCH : -EPERM;
 }
 
-int64_t sys_setpriority(struct call *c)
+/* which: PRIO_PROCESS and so on; argument 1 is who. */
+static int64_t check_whose(struct call *c, uint32_t which)
 {
-	switch (arg_int(c, 0)) {
+	switch (which) {
 	case PRIO_PROCESS:
 		return check_nice(c, arg_int(c, 1));
 	case PRIO_PGRP:
@@ -363,16 +364,15 @@ int64_t sys_setpriority(struct call *c)
 	}
 }
 
+int64_t sys_setpriority(struct call *c)
+{
+	return check_whose(c, arg_u32(c, 0));
+}
+
+_Static_assert(IOPRIO_WHO_PGRP - IOPRIO_WHO_PROCESS == PRIO_PGRP && IOPRIO_WHO_USER - IOPRIO_WHO_PROCESS == PRIO_USER,
+	       "the same kinds in the same order");
+
 int64_t sys_ioprio_set(struct call *c)
 {
-	switch (arg_int(c, 0)) {
-	case IOPRIO_WHO_PROCESS:
-		return check_nice(c, arg_int(c, 1));
-	case IOPRIO_WHO_PGRP:
-		return CALL_CONTINUE;
-	case IOPRIO_WHO_USER:
-		return check_user(c, arg_u32(c, 1));
-	default:
-		return -EINVAL;
-	}
+	return check_whose(c, arg_u32(c, 0) - IOPRIO_WHO_PROCESS);
 }

@@ -245,6 +245,24 @@ static int64_t on_host(int domain)
 	return CALL_CONTINUE;
 }
 
+/*
+ * The socket, argument 0, and the address at argument at. True: the call goes on here, with an AF_UNIX socket; else *result is its end.
+ * The caller closes *fd.
+ */
+static bool unix_address(struct call *c, int at, int *fd, struct address *a, int64_t *result)
+{
+	int r = sock_get(c, fd);
+
+	if (r >= 0 && r != AF_UNIX) {
+		*result = on_host(r);
+		return false;
+	}
+	if (r >= 0)
+		r = read_address(c, c->args[at], arg_u32(c, at + 1), a);
+	*result = r;
+	return r >= 0;
+}
+
 int64_t sys_bind(struct call *c)
 {
 	AUTO_CLOSE int fd = -1;
@@ -253,15 +271,11 @@ int64_t sys_bind(struct call *c)
 	struct sockaddr_un un;
 	struct address a;
 	socklen_t len = sizeof(ss);
-	int r = sock_get(c, &fd), undone;
+	int64_t result;
+	int r, undone;
 
-	if (r < 0)
-		return r;
-	if (r != AF_UNIX)
-		return on_host(r);
-	r = read_address(c, c->args[1], arg_u32(c, 2), &a);
-	if (r < 0)
-		return r;
+	if (!unix_address(c, 1, &fd, &a, &result))
+		return result;
 	if (a.un.sun_family != AF_UNIX)
 		return -EINVAL;
 	if (!a.path[0]) {
@@ -393,16 +407,12 @@ int64_t sys_connect(struct call *c)
 	AUTO_CLOSE int fd = -1;
 	struct sockaddr_un un;
 	struct address a;
+	int64_t result;
 	socklen_t len;
-	int r = sock_get(c, &fd);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (r != AF_UNIX)
-		return on_host(r);
-	r = read_address(c, c->args[1], arg_u32(c, 2), &a);
-	if (r < 0)
-		return r;
+	if (!unix_address(c, 1, &fd, &a, &result))
+		return result;
 	r = find_peer(c, &a, &un, &len);
 	if (!r)
 		r = unix_connect(c, fd, &un, len);
@@ -445,18 +455,13 @@ int64_t sys_sendto(struct call *c)
 	struct address a;
 	socklen_t len = sizeof(peer);
 	uint64_t size = c->args[2];
+	int64_t result;
 	int r, sndbuf = 0;
 
 	if (!c->args[4])
 		return CALL_CONTINUE;
-	r = sock_get(c, &fd);
-	if (r < 0)
-		return r;
-	if (r != AF_UNIX)
-		return on_host(r);
-	r = read_address(c, c->args[4], arg_u32(c, 5), &a);
-	if (r < 0)
-		return r;
+	if (!unix_address(c, 4, &fd, &a, &result))
+		return result;
 	r = type_of(fd);
 	if (r == SOCK_STREAM)
 		return getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ? -EOPNOTSUPP : -EISCONN;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc; and on running ones: exec, ps. One file each.
+ * cmd.h - subcommands on kept layers: sandbox ls, diff, commit, discard, export, import, gc; and on running ones: exec, ps, stacks.
+ * One file each.
  */
 #ifndef TOOLS_CMD_H
 #define TOOLS_CMD_H
@@ -15,10 +16,15 @@
 
 struct command {
 	const char *name, *usage;
+	const char *page; /* its manual; NULL: it prints its help itself */
 	int (*run)(int argc, char **argv);
 };
 /* NULL if it's no subcommand: then it's a command to run. */
 const struct command *command_find(const char *name);
+/* What NAME --help prints. */
+void command_help(const struct command *cmd);
+/* For words that no command takes. */
+_Noreturn void command_misused(const char *name);
 
 int cmd_ls(int argc, char **argv);
 int cmd_diff(int argc, char **argv);

@@ -313,7 +313,7 @@ int cmd_diff(int argc, char **argv)
 			return CMD_FAILED;
 	}
 	if (optind >= argc)
-		die("usage: %s", command_find("diff")->usage);
+		command_misused("diff");
 	open_layer_or_die(&l, argv[optind], 0);
 	d.l = &l;
 	d.paths = argv + optind + 1;

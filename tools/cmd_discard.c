@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_discard.c - sandbox discard NAME...; sandbox gc.
+ * cmd_discard.c - sandbox discard NAME...
  */
 #include "tools/cmd.h"
-#include "tools/gc.h"
 
 #include "base/log.h"
 
@@ -12,7 +11,7 @@
 int cmd_discard(int argc, char **argv)
 {
 	if (argc < 2 || argv[1][0] == '-')
-		die("usage: sandbox discard NAME...");
+		command_misused("discard");
 	for (int i = 1; i < argc; i++) {
 		AUTO_LAYER struct layer l = LAYER_INIT;
 		open_layer_or_die(&l, argv[i], LAYER_LOCK);
@@ -24,14 +23,4 @@ int cmd_discard(int argc, char **argv)
 			die("can't remove all of %s: %s; see sandbox gc", argv[i], strerror(-r));
 	}
 	return 0;
-}
-
-int cmd_gc(int argc, char **argv)
-{
-	int n = layer_gc();
-	if (n < 0)
-		die("gc: %s", strerror(-n));
-	if (n)
-		log_msg("removed %d layer%s of dead runs", n, n == 1 ? "" : "s");
-	return gc_main(argc, argv);
 }

@@ -79,7 +79,7 @@ int cmd_exec(int argc, char **argv)
 		}
 	}
 	if (optind >= argc)
-		die("usage: sandbox exec [OPTIONS] NAME|PID [--] COMMAND [ARG...]");
+		command_misused("exec");
 	const char *who = argv[optind++];
 	if (optind < argc && !strcmp(argv[optind], "--"))
 		optind++;

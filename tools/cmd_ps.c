@@ -261,10 +261,10 @@ int cmd_ps(int argc, char **argv)
 		else if (c == 'd')
 			state = true;
 		else
-			die("usage: sandbox ps [--json] [--dump] [NAME|PID]");
+			command_misused("ps");
 	}
 	if (argc - optind > 1 || (state && (json || argc == optind)))
-		die("usage: sandbox ps [--json] [NAME|PID], or sandbox ps --dump NAME|PID");
+		command_misused("ps");
 	if (argc == optind) {
 		list_sandboxes(json);
 		return 0;

@@ -20,11 +20,11 @@ int cmd_stacks(int argc, char **argv)
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
 		if (c != 'j')
-			die("usage: sandbox stacks [--json] NAME|PID");
+			command_misused("stacks");
 		json = true;
 	}
 	if (argc - optind != 1)
-		die("usage: sandbox stacks [--json] NAME|PID");
+		command_misused("stacks");
 	struct registered *s = running_find(argv[optind]);
 	struct control_stacks q = {{CONTROL_STACKS, CONTROL_STACKS_VERSION, sizeof(q)}, 0, json};
 	/* A process inside is asked for alone. */

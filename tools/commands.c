@@ -12,16 +12,16 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"ls", "sandbox ls", cmd_ls},
-    {"diff", "sandbox diff [-u] [--stat] [--json] [--all] NAME [PATH...]", cmd_diff},
-    {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", cmd_commit},
-    {"discard", "sandbox discard NAME...", cmd_discard},
-    {"export", "sandbox export NAME [FILE]", cmd_export},
-    {"import", "sandbox import [--root DIR] NAME FILE", cmd_import},
-    {"exec", "sandbox exec [OPTIONS] NAME|PID -- COMMAND [ARG...]", cmd_exec},
-    {"ps", "sandbox ps [--json] [--dump] [NAME|PID]", cmd_ps},
-    {"stacks", "sandbox stacks [--json] NAME|PID", cmd_stacks},
-    {"gc", "sandbox gc [PATH...]", cmd_gc},
+    {"ls", "sandbox ls", "sandbox-ls", cmd_ls},
+    {"diff", "sandbox diff [-u] [--stat] [--json] [--all] NAME [PATH...]", "sandbox-diff", cmd_diff},
+    {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", "sandbox-commit", cmd_commit},
+    {"discard", "sandbox discard NAME...", "sandbox-ls", cmd_discard},
+    {"export", "sandbox export NAME [FILE]", "sandbox-export", cmd_export},
+    {"import", "sandbox import [--root DIR] NAME FILE", "sandbox-export", cmd_import},
+    {"exec", "sandbox exec [OPTIONS] NAME|PID [--] COMMAND [ARG...]", NULL, cmd_exec},
+    {"ps", "sandbox ps [--json] [NAME|PID], or sandbox ps --dump NAME|PID", "sandbox-ps", cmd_ps},
+    {"stacks", "sandbox stacks [--json] NAME|PID", "sandbox-stacks", cmd_stacks},
+    {"gc", "sandbox gc [PATH...]", "sandbox-ls", cmd_gc},
 };
 
 const struct command *command_find(const char *name)
@@ -30,6 +30,16 @@ const struct command *command_find(const char *name)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	return NULL;
+}
+
+void command_help(const struct command *cmd)
+{
+	printf("Usage: %s\nManual: man %s\n", cmd->usage, cmd->page);
+}
+
+void command_misused(const char *name)
+{
+	die("usage: %s", command_find(name)->usage);
 }
 
 static int run_tar(char **argv)

@@ -485,7 +485,7 @@ int cmd_commit(int argc, char **argv)
 			return CMD_FAILED;
 	}
 	if (optind >= argc)
-		die("usage: %s", command_find("commit")->usage);
+		command_misused("commit");
 	open_layer_or_die(&l, argv[optind], LAYER_LOCK);
 	o.paths = argv + optind + 1;
 	o.n_paths = argc - optind - 1;

@@ -34,7 +34,7 @@ printf '#include <stdio.h>\nint main(void) { puts("compiled and run inside"); }\
 
 echo
 if [ "$before" = "$(state)" ]; then
-	echo "The host's files are as they were."
+	echo "The host's files are as they were. Next: ${1#"$PWD"/} -- bash, and README.md"
 else
 	echo "THE HOST HAS CHANGED:" >&2
 	diff <(echo "$before") <(state) >&2

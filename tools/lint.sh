@@ -26,14 +26,14 @@ list() { printf '%s\n' "${code[@]}" | grep -E "$1" | grep -vE "${2:-^$}"; }
 layer "$(list '^base/')" 'base/'
 layer "$(list '^layer/')" 'base/|layer/'
 layer "$(list '^gofer/')" 'base/|gofer/'
-layer "$(list '^gofer/server|^gofer/main')" 'base/|gofer/(wire|gofer|server|proto|attr)'
-layer "$(list '^gofer/client')" 'base/|gofer/(wire|client|proto|attr|gofer\.h)'
+layer "$(list '^gofer/server')" 'base/|gofer/(wire|gofer|server)'
+layer "$(list '^gofer/client')" 'base/|gofer/(wire|client)'
 layer "$(list '^vfs/' '^vfs/(goferfs|overlay/)')" 'base/|vfs/'
 layer "$(list '^vfs/(goferfs|overlay/)')" 'base/|vfs/|layer/|gofer/client\.h|gofer/gofer\.h'
-layer "$(list '^kernel/')" 'base/|vfs/vfs\.h|kernel/|syscall_names'
-layer "$(list '^interposer/' '^interposer/(stub/|launch|media|confine|setup|supervisor|gofer|dump|registry)')" 'base/|kernel/|vfs/vfs\.h|interposer/|filter_bpf'
+layer "$(list '^kernel/')" 'base/|vfs/vfs\.h|kernel/'
+layer "$(list '^interposer/' '^interposer/(stub/|launch|media|confine|supervisor|dump|registry)')" 'base/|kernel/|vfs/vfs\.h|interposer/|filter_bpf'
 # Start-up is where all the parts are put together.
-layer "$(list '^interposer/(launch|media|confine|setup|supervisor|gofer|dump|registry)')" 'base/|kernel/|vfs/vfs\.h|interposer/|gofer/(gofer|client|server)|filter_bpf'
+layer "$(list '^interposer/(launch|media|confine|supervisor|dump|registry)')" 'base/|kernel/|vfs/vfs\.h|interposer/|gofer/(gofer|client|server)|filter_bpf'
 # kernel/exec.h is freestanding: what stub and supervisor tell each other.
 layer "$(list '^interposer/stub/')" 'interposer/stub/|kernel/exec\.h'
 grep -nE '^#[[:space:]]*include[[:space:]]*"(tools|tests)/' -- $(list . '^tools/') | say "nothing includes tools or tests"

@@ -47,6 +47,10 @@ int main(int argc, char **argv)
 
 	fill_standard_fds();
 	const struct command *cmd = argc > 1 ? command_find(argv[1]) : NULL;
+	if (cmd && cmd->page && argc == 3 && !strcmp(argv[2], "--help")) {
+		command_help(cmd);
+		return finish_stdout();
+	}
 	if (cmd) {
 		status = cmd->run(argc - 1, argv + 1);
 		return finish_stdout() ? 125 : status;

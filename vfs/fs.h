@@ -188,7 +188,7 @@ struct inode_ops {
 	/*
 	 * Namespace: [W], or [U] on SB_REMOTE. d is the negative (create...) or positive (unlink...) dentry in the tree whose
 	 * parent is the directory. uid, gid, mode: those of the new inode, final. On [W] the operation itself updates the tree
-	 * (d_instantiate, d_delete, d_move of vfs/dcache.h); on [U] the core does after success. A [W] operation that finds prepare()'s
+	 * (d_instantiate, d_delete, d_move below); on [U] the core does after success. A [W] operation that finds prepare()'s
 	 * work undone returns -EAGAIN: everything is looked up, prepared and checked again.
 	 */
 	int (*mknod)(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *link_target);

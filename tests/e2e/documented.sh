@@ -32,8 +32,17 @@ for page in "$here"/man/*; do
 	got=$(MANWIDTH=80 man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)
 	[ -z "$got" ] || fail "$page: $got"
 done
-# Each subcommand has a page that names it.
-for c in trace files learn exec ps stacks ls diff commit discard export import gc; do
+# Each subcommand is in the help, prints its own, is in sandbox(1) and both completions, and has a page that names it.
+all="trace files learn exec ps stacks ls diff commit discard export import gc"
+"$SANDBOX" --help | grep -qxF "  $all" || fail "the help lists other subcommands"
+for completion in "$here"/completions/*; do
+	grep -qE "(compgen -W \"|compadd )$all" "$completion" || fail "$(basename "$completion") lists other subcommands"
+done
+for c in $all; do
+	"$SANDBOX" "$c" --help | grep -q "^Usage: sandbox $c" || fail "$c --help"
+	page=$("$SANDBOX" "$c" --help | grep -oE 'man sandbox-[a-z]+' | head -n 1)
+	[ -f "$here/man/${page#man }.1" ] || fail "$c --help names the manual '$page'"
+	grep -qE "^\.It Cm (.* )?$c( |\$)" "$here/man/sandbox.1" || fail "sandbox(1) does not list $c"
 	grep -qE "^\.Nm sandbox-$c\b|^\.Cm $c\$" "$here"/man/* || fail "no manual of $c"
 done
 finish

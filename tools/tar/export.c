@@ -333,7 +333,7 @@ int tar_export(int argc, char **argv)
 	int r = 0;
 
 	if (argc < 2 || argc > 3 || argv[1][0] == '-')
-		die("usage: %s", "sandbox export NAME [FILE]");
+		die("usage: sandbox export NAME [FILE]");
 	if (!file && isatty(1))
 		die("export: standard output is a terminal: name a file");
 	open_layer_or_die(&l, argv[1], 0);

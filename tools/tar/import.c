@@ -459,7 +459,7 @@ int tar_import(int argc, char **argv)
 		root = optarg;
 	}
 	if (argc - optind != 2)
-		die("usage: %s", "sandbox import [--root DIR] NAME FILE");
+		die("usage: sandbox import [--root DIR] NAME FILE");
 	create_layer_or_die(&l, argv[optind], root, false, NULL, true);
 	int rootfd = open_root(&l), r;
 	struct archive *a = import_reader();

@@ -174,39 +174,37 @@ int ovl_link(struct inode *inode, struct dentry *from, struct dentry *d)
 	return 0;
 }
 
-int ovl_unlink(struct dentry *d)
+static void remove_name(struct dentry *d)
 {
 	struct dentry *dir = d->parent;
 
-	if (!d->inode)
-		return -ENOENT;
-	if (S_ISDIR(d->inode->mode))
-		return -EISDIR;
 	touch_dir(dir);
 	uint32_t left = leave(d);
 	drop_link(d);
 	ovl_keep_left(dir, d->name, d->namelen, left, d->inode);
 	ovl_keep_times(dir);
 	d_delete(d, left);
+}
+
+int ovl_unlink(struct dentry *d)
+{
+	if (!d->inode)
+		return -ENOENT;
+	if (S_ISDIR(d->inode->mode))
+		return -EISDIR;
+	remove_name(d);
 	return 0;
 }
 
 int ovl_rmdir(struct dentry *d)
 {
-	struct dentry *dir = d->parent;
-
 	if (!d->inode)
 		return -ENOENT;
 	if (!S_ISDIR(d->inode->mode))
 		return -ENOTDIR;
 	if (!is_empty(d))
 		return -ENOTEMPTY;
-	touch_dir(dir);
-	uint32_t left = leave(d);
-	drop_link(d);
-	ovl_keep_left(dir, d->name, d->namelen, left, d->inode);
-	ovl_keep_times(dir);
-	d_delete(d, left);
+	remove_name(d);
 	return 0;
 }
 
