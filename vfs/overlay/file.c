@@ -157,7 +157,8 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 		r = ovl_getattr(ctx, inode, &was);
 		if (!r)
 			r = ovl_copy_up(ctx, d, inode, sa->size);
-		if (!r)
+		/* truncate(2) to the size that it has already changes nothing, and ftruncate(2) on the backing file would change its times. */
+		if (!r && was.size != sa->size)
 			r = filestore_truncate(ovl_store(o), o->id, sa->size);
 		ovl_quota_dirty(o);
 		if (r)
@@ -187,7 +188,6 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		inode->flags |= I_LIVE;
 		inode->size = sa->size;
-		/* truncate(2) to the size that it has already changes nothing. */
 		if (was.size != sa->size)
 			inode->mtime = now;
 	}
@@ -195,7 +195,8 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 		inode->atime = times & SA_ATIME_NOW ? now : sa->atime;
 	if (times & (SA_MTIME | SA_MTIME_NOW))
 		inode->mtime = times & SA_MTIME_NOW ? now : sa->mtime;
-	inode->ctime = now;
+	if (sa->valid != SA_SIZE || was.size != sa->size)
+		inode->ctime = now;
 	if (inode->nlink)
 		ovl_pin(o);
 	if (d && !(d->flags & D_DEAD))
