@@ -534,6 +534,15 @@ static int goferfs_link(struct inode *inode, struct dentry *from, struct dentry 
 	return err ? err : gofer_link(gs->gofer, gs->export, a, b);
 }
 
+/* What's said of an object that nothing of ours leads to any more (a directory's token, an O_PATH descriptor) is what was last known. */
+static void lost_name(const struct dentry *d)
+{
+	vfs_wrlock();
+	if (d->inode && d->inode->nlink)
+		d->inode->nlink = S_ISDIR(d->inode->mode) ? 0 : d->inode->nlink - 1;
+	vfs_wrunlock();
+}
+
 static int remove_name(struct dentry *d, bool dir)
 {
 	struct gsuper *gs = to_gsuper(d->sb);
@@ -541,7 +550,11 @@ static int remove_name(struct dentry *d, bool dir)
 	int err = dentry_path(d, path);
 	if (!err && !dir)
 		keep_unlinked(d, path);
-	return err ? err : gofer_unlink(gs->gofer, gs->export, path, dir);
+	if (!err)
+		err = gofer_unlink(gs->gofer, gs->export, path, dir);
+	if (!err)
+		lost_name(d);
+	return err;
 }
 
 static int goferfs_unlink(struct dentry *d)
@@ -582,6 +595,8 @@ static int goferfs_rename(struct dentry *from, struct dentry *to, unsigned flags
 		err = gofer_rename(gs->gofer, gs->export, a, b, flags);
 	if (err)
 		return err;
+	if (!flags && to->inode != from->inode)
+		lost_name(to);
 	vfs_wrlock();
 	for (struct ginode *gi = gs->table; gi; gi = gi->hh.next) {
 		char *p = moved(gi->path, a, b);
