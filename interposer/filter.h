@@ -13,7 +13,7 @@
 
 /* Directory descriptors that the supervisor may use in *at calls have these numbers, which its filter names. */
 #define FIXED_FD_FIRST 960 /* aligned, so that one masked comparison tells; below 1024, a common limit */
-#define FIXED_FD_LAST  991
+#define FIXED_FD_LAST  1023
 
 /* Installs the tracees' filter for the calling process and returns its listener, or -errno. Needs no_new_privs. growing: with the
  * calls that make files grow (kernel/filter_rules.h) stopped, too; keep: fsync(2) and fdatasync(2). refusing: what the filter itself would

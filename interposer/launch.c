@@ -245,10 +245,10 @@ static void take_stores(struct media *m, const struct gofer_export *from)
 	for (unsigned i = 0; i < m->n; i++) {
 		struct media_store *s = &m->stores[i];
 		struct stat a, b;
-		if (!s->path)
+		if (!s->path && !s->kept)
 			continue;
 		s->tree = (from++)->rootfd;
-		if (fstat(s->tree, &a) || fstat(s->lock, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		if (s->path && (fstat(s->tree, &a) || fstat(s->lock, &b) || a.st_dev != b.st_dev || a.st_ino != b.st_ino))
 			die("the filestore %s was replaced", s->path);
 	}
 }
@@ -365,17 +365,16 @@ int sandbox_run(const struct launch_options *opt)
 	/* Where each write asks the supervisor, handing it over to the tracer would cost more than its stops; and only one that
 	 * has stopped shows its registers. */
 	trace.reports = trace.on && !media.watched && !trace.stacks;
-	/* A mount of its own, so that nothing outside can be reached from it by "..". Not for the gofer. */
-	if (opt->keep)
-		req[n_req++] = (struct export_request){.path = opt->keep->data, .ro = false};
+	/* Mounts of their own, so that nothing outside can be reached from them by "..". Not for the gofer. */
 	for (unsigned i = 0; i < media.n; i++)
-		if (media.stores[i].path)
+		if (media.stores[i].kept)
+			req[n_req++] = (struct export_request){.path = media.stores[i].kept, .ro = false};
+		else if (media.stores[i].path)
 			req[n_req++] = (struct export_request){.path = media.stores[i].path, .store = true};
 	struct gofer_export *exports = xcalloc(n_req, sizeof *exports);
 	open_exports(req, n_req, exports);
-	int keepfd = opt->keep ? exports[n].rootfd : -1;
 	free(req);
-	take_stores(&media, exports + n + !!opt->keep);
+	take_stores(&media, exports + n);
 	for (unsigned i = 0; i < n; i++)
 		exports[i].hidden = media_stores_in(&media, exports[i].rootfd);
 
@@ -422,7 +421,6 @@ int sandbox_run(const struct launch_options *opt)
 		   : opt->fakeroot ? 0
 				   : getegid(),
 	    .sys = {sys[0], sys[1]},
-	    .keepfd = keepfd,
 	    .first_layer = first_layer,
 	    .media = &media,
 	    .limits = &limits,
@@ -454,8 +452,9 @@ int sandbox_run(const struct launch_options *opt)
 	}
 	close(ctl[1]);
 	close(ready[0]);
-	if (keepfd >= 0)
-		close(keepfd);
+	for (unsigned i = 0; i < media.n; i++)
+		if (media.stores[i].kept)
+			close_fd_(&media.stores[i].tree);
 	for (int i = 0; i < GOFER_CONNECTIONS; i++)
 		close(client[i]);
 	write_maps(sup, privileged, kuid, kuid, &args);

@@ -20,6 +20,8 @@ struct launch_mount {
 	enum bind_kind bind;
 	char *src; /* host path of a bind */
 	char *dst; /* absolute path inside */
+	/* Data directory of the kept layer that has a copy-on-write bind's changes, likewise owned as keep's; NULL: they aren't kept. */
+	const char *keep;
 };
 
 /* --overlay MOUNT:MEDIUM[,size=SIZE][,inodes=N] */
@@ -74,6 +76,12 @@ struct launch_options {
 	const char *debug_log;    /* file, or NULL */
 	const char *debug_levels; /* as log_debug_open() takes them */
 };
+
+/* Is it a bind whose changes don't go to the host? */
+static inline bool launch_is_cow(const struct launch_options *opt, const struct launch_mount *m)
+{
+	return m->kind == MOUNT_BIND && (m->bind == BIND_COW || (m->bind == BIND_RW && opt->all.kind));
+}
 
 /*
  * Runs the command to its end. Returns the status to exit with: the command's own, 128+n for signal n, 125 for a failure of

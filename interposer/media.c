@@ -248,6 +248,19 @@ static int choose(const struct launch_options *opt, struct media *m, const struc
 	return (int)++m->n;
 }
 
+/* The store of a kept layer. */
+static int use_kept(struct media *m, const struct launch_medium *medium, unsigned quota, const char *data)
+{
+	if (medium->kind != MEDIUM_MEMORY)
+		die("a kept sandbox has its files' data in its own directory: dir= and self are for others");
+	if (m->n == VFS_STORES)
+		die("too many overlays that are kept (at most %d)", VFS_STORES);
+	m->stores[m->n] = (struct media_store){.lock = -1, .tree = -1, .quota = quota, .kept = data};
+	m->quotas[quota].size = medium->size;
+	m->quotas[quota].inodes = medium->inodes;
+	return (int)++m->n;
+}
+
 void media_prepare(const struct launch_options *opt, struct media *m)
 {
 	const struct launch_medium memory = {.kind = MEDIUM_MEMORY};
@@ -259,20 +272,15 @@ void media_prepare(const struct launch_options *opt, struct media *m)
 	owner = getpid();
 	log_set_die_hook(media_give_up);
 	if (opt->keep) {
-		const struct launch_medium *medium = own ? &opt->root_medium : all;
-		if (medium->kind != MEDIUM_MEMORY || (own && opt->root_medium.kind != MEDIUM_MEMORY))
-			die("a kept sandbox has its files' data in its own directory: root: dir= and self are for others");
-		m->stores[0] = (struct media_store){.lock = -1, .tree = -1, .quota = 1, .kept = true};
-		m->quotas[1].size = medium->size;
-		m->quotas[1].inodes = medium->inodes;
-		m->root = (int)++m->n;
+		m->root = use_kept(m, own ? &opt->root_medium : all, own ? 1 : 2, opt->keep->data);
 	} else if (!opt->overlay_none)
 		m->root = choose(opt, m, own ? &opt->root_medium : all, own ? 1 : 2, opt->root);
 	m->binds = xcalloc(opt->n_mounts + 1, sizeof *m->binds);
 	for (unsigned i = 0; i < opt->n_mounts; i++) {
 		const struct launch_mount *b = &opt->mounts[i];
-		bool cow = b->kind == MOUNT_BIND && (b->bind == BIND_COW || (b->bind == BIND_RW && opt->all.kind));
-		m->binds[i] = cow ? choose(opt, m, all, 2, b->src) : VFS_UPPER_NONE;
+		m->binds[i] = !launch_is_cow(opt, b) ? VFS_UPPER_NONE
+			      : b->keep              ? use_kept(m, all, 2, b->keep)
+						     : choose(opt, m, all, 2, b->src);
 	}
 	/* A tmpfs keeps a limit by itself if nothing else counts against it. */
 	m->quotas[VFS_QUOTA_ALL].hard = !m->n || (m->n == 1 && !m->stores[0].path && !opt->keep);

@@ -18,7 +18,7 @@ struct media_store {
 	int tree;            /* a detached mount whose root is the directory: what the supervisor gets */
 	uint64_t tmpfs_size; /* 0: the default */
 	unsigned quota;
-	bool kept; /* a kept layer's: neither made nor removed here */
+	const char *kept; /* data directory of a kept layer, of which tree is the mount; neither made nor removed here */
 };
 struct media {
 	struct media_store stores[VFS_STORES];

@@ -336,13 +336,6 @@ static int openat_or_die(int dir, const char *name, int flags)
 	return fd;
 }
 
-static void open_layer(const struct supervisor_args *args, struct place *p)
-{
-	p->keep_dir = fix_number(openat_or_die(args->keepfd, ".", O_RDONLY | O_DIRECTORY));
-	p->keep_journal = openat_or_die(args->keepfd, "journal", O_RDWR | O_NONBLOCK);
-	close(args->keepfd);
-}
-
 /* tmpfs's of their own, for limits; directories on disk came with us. */
 static void open_stores(const struct media *m, struct place *p)
 {
@@ -350,8 +343,12 @@ static void open_stores(const struct media *m, struct place *p)
 		const struct media_store *s = &m->stores[i];
 		char dir[32], data[80];
 		int fd = s->tree;
+		p->stores[i] = (struct vfs_store){.quota = s->quota, .keep = s->kept != NULL};
 		if (s->kept) {
-			fd = openat_or_die(p->keep_dir, "store", O_RDONLY | O_DIRECTORY);
+			p->stores[i].keep_dir = fix_number(openat_or_die(s->tree, ".", O_RDONLY | O_DIRECTORY));
+			p->stores[i].journal = openat_or_die(s->tree, "journal", O_RDWR | O_NONBLOCK);
+			fd = openat_or_die(s->tree, "store", O_RDONLY | O_DIRECTORY);
+			close(s->tree);
 		} else if (!s->path) {
 			snprintf(dir, sizeof dir, "store%u", i);
 			snprintf(data, sizeof data, "mode=0755,nr_inodes=0");
@@ -362,7 +359,7 @@ static void open_stores(const struct media *m, struct place *p)
 			mount_or_die("sandbox", dir, "tmpfs", MS_NOSUID_ | MS_NODEV_, data);
 			fd = open_or_die(dir, O_RDONLY | O_DIRECTORY);
 		}
-		p->stores[i] = fix_number(fd);
+		p->stores[i].dir = fix_number(fd);
 	}
 }
 
@@ -427,8 +424,6 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	bind_readonly("token", "token_ro", MS_NOEXEC_);
 	p->token_ro = fix_number(open_or_die("token_ro", O_PATH | O_DIRECTORY));
 	mount_or_die("sandbox", "store", "tmpfs", MS_NOSUID_ | MS_NODEV_, "mode=0755,nr_inodes=0");
-	if (args->keepfd >= 0)
-		open_layer(args, p);
 	p->filestore = fix_number(open_or_die("store", O_RDONLY | O_DIRECTORY));
 	open_stores(args->media, p);
 	mount_or_die("devpts", "pts", "devpts", MS_NOSUID_ | MS_NOEXEC_, "newinstance,ptmxmode=0666,mode=0620");

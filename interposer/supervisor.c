@@ -233,12 +233,8 @@ static void start_vfs(const struct supervisor_args *args, struct gofer *gofer)
 	    .host_uid = args->host_uid,
 	    .host_gid = args->host_gid,
 	    .hostname = hostname,
-	    .keep = opt->keep,
-	    .keep_journal = p->keep_journal,
-	    .keep_dir = p->keep_dir,
 	};
-	for (unsigned i = 0; i < args->media->n; i++)
-		cfg.stores[i] = (struct vfs_store){p->stores[i], args->media->stores[i].quota};
+	memcpy(cfg.stores, p->stores, sizeof cfg.stores);
 	memcpy(cfg.quotas, args->media->quotas, sizeof cfg.quotas);
 	AUTO_FREE struct vfs_layer *layers = xcalloc(opt->n_layers + 1, sizeof *layers);
 	for (unsigned i = 0; i < opt->n_layers; i++)
@@ -341,7 +337,7 @@ static void watch_memory(const struct supervisor_args *args)
 	if (!fstatfs(the_place.filestore, &st))
 		used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	for (unsigned i = 0; i < args->media->n; i++)
-		if (!args->media->stores[i].path && !args->media->stores[i].kept && !fstatfs(the_place.stores[i], &st))
+		if (!args->media->stores[i].path && !args->media->stores[i].kept && !fstatfs(the_place.stores[i].dir, &st))
 			used += (uint64_t)(st.f_blocks - st.f_bfree) * (uint64_t)st.f_bsize;
 	limits_watch_memory(the_place.procfd, args->opt->memory, used, the_place.init_pid);
 }

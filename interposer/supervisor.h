@@ -27,8 +27,7 @@ struct place {
 	int dev_null, dev_zero, dev_full, dev_random, dev_urandom;
 	int token_rw, token_ro;
 	int filestore;
-	int keep_dir, keep_journal; /* of a kept layer, or -1 */
-	int stores[VFS_STORES];
+	struct vfs_store stores[VFS_STORES];
 	int exec_rw;   /* exec-root, writable for us */
 	int exec_stub; /* directory that holds the master copy of the stub */
 	int init_pidfd;
@@ -55,7 +54,6 @@ struct supervisor_args {
 	int n_gofer_socks;
 	struct sys_part sys[N_SYS_PARTS];
 	uint32_t first_layer; /* export of the first of opt's layers; the others follow */
-	int keepfd;           /* data directory of a kept layer as a mount of its own, or -1 */
 	const struct media *media;
 	const struct limits *limits;
 	struct front *front;      /* our copy: place.c makes the pseudo terminal */

@@ -162,6 +162,8 @@ static int write_meta_at(int dirfd, const struct layer_meta *m)
 	}
 	fprintf(f, "version=1\n");
 	put_value(f, "root", m->root);
+	if (m->dst)
+		put_value(f, "dst", m->dst);
 	fprintf(f,
 		"root_dev=%" PRIu64 "\nroot_ino=%" PRIu64
 		"\nfakeroot=%d\nhost_uid=%u\nhost_gid=%u\nkuid=%u\ncreated=%" PRId64 "\n",
@@ -186,6 +188,7 @@ int layer_write_meta(struct layer *l)
 static void free_meta(struct layer_meta *m)
 {
 	free(m->root);
+	free(m->dst);
 	free(m->command);
 	layer_free_refs(m);
 	*m = (struct layer_meta){0};
@@ -219,6 +222,9 @@ static int read_meta(int dirfd, struct layer_meta *m)
 		else if (!strcmp(line, "root")) {
 			free(m->root);
 			m->root = get_value(v);
+		} else if (!strcmp(line, "dst")) {
+			free(m->dst);
+			m->dst = get_value(v);
 		} else if (!strcmp(line, "command")) {
 			free(m->command);
 			m->command = get_value(v);

@@ -7,6 +7,7 @@
  *   data/         all that the confined supervisor may touch; for a layer of root's it belongs to the layer's own kernel uid
  *   data/journal  metadata
  *   data/store/   file data, named by decimal ids
+ *   binds/K/      a layer of the same kind for each copy-on-write bind (but no lock: NAME's counts)
  *
  * A name that starts with a dot is a layer being made or thrown away.
  */
@@ -23,6 +24,8 @@ struct layer_ref {
 
 struct layer_meta {
 	char *root; /* host directory that is the lower */
+	char
+	    *dst; /* of a copy-on-write bind: where it is inside, absolute and without "." or ".."; NULL: the root's layer */
 	uint64_t root_dev, root_ino;
 	bool fakeroot; /* files of host_uid and host_gid showed as 0 */
 	uid_t host_uid;
@@ -90,5 +93,19 @@ int layer_list(char ***names, size_t *n) MUST_CHECK;
 /* Clears what dead runs left: half made and half removed layers. Count or -errno. */
 int layer_gc(void) MUST_CHECK;
 int layer_remove_tree(int dirfd, const char *name) MUST_CHECK;
+
+/* binds.c. The layers of l's copy-on-write binds, in the order in which they were made. l is locked, or they're only read. */
+struct layer_binds {
+	struct layer *v;
+	unsigned n;
+};
+int layer_binds(const struct layer *l, struct layer_binds *b) MUST_CHECK;
+void layer_binds_close(struct layer_binds *b);
+/* Makes one more, and appends it to b. */
+int layer_add_bind(const struct layer *l, struct layer_binds *b, const struct layer_meta *meta) MUST_CHECK;
+/* Gives a layer without binds those of another, by links: one of the two is to be thrown away before anything is written. */
+int layer_link_binds(const struct layer *from, const struct layer *to) MUST_CHECK;
+/* 1: it changes nothing; 0; -errno. */
+int layer_is_empty(const struct layer *l) MUST_CHECK;
 
 #endif

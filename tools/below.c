@@ -184,6 +184,8 @@ int below_flatten(const struct layer *l, struct layer *out)
 		r = gather(l, &b, &m, out);
 	if (!r)
 		r = layer_store_model(out, &m);
+	if (!r)
+		r = layer_link_binds(l, out);
 	if (r && out->dirfd >= 0)
 		(void)!layer_discard(out);
 	return r;

@@ -30,7 +30,7 @@ int below_load(const struct below *b, struct model *m) MUST_CHECK;
 int below_read(const struct below *b, const struct model *m, int rootfd, const char *path) MUST_CHECK;
 
 /*
- * Copies l with all that it lies on to a layer of its own on the bare root, under a name that sandbox gc knows. Locked; the caller
+ * Copies l with all that it lies on, and its binds, to a layer of its own on the bare root, under a name that sandbox gc knows. Locked; the caller
  * discards it, or puts it in l's place.
  */
 int below_flatten(const struct layer *l, struct layer *out) MUST_CHECK;

@@ -88,14 +88,16 @@ int open_below(int rootfd, const char *path, int flags);
 /* commit.c: applies a layer to the host. */
 struct commit_options {
 	bool dry_run, force, quiet;
+	bool check; /* only says what is in the way */
 	char **paths;
 	int n_paths;
 };
-int layer_commit(struct layer *l, const struct commit_options *o);
-/* The same of a layer that may lie on others: with them. Afterwards it lies on the root alone; they stay as they are. */
+int layer_commit(struct layer *l, const struct commit_options *o); /* one layer alone */
+/* One that may lie on others: with them, and with its binds. 0, 1: refused and nothing was changed, CMD_FAILED. Afterwards it lies on the root alone; they stay as they are. */
 int commit_whole(struct layer *l, const struct commit_options *o);
 /* Takes back what an interrupted commit made beside the host's names; then the layer can be run or thrown away. Locked. 0 or -errno. */
 int commit_undo(struct layer *l) MUST_CHECK;
+int commit_undo_all(struct layer *l) MUST_CHECK; /* and of its binds */
 /* cmd_diff.c: the list as `sandbox diff` prints it, or with text as -u does. 1: there are changes, 0: none, CMD_FAILED. */
 int print_diff(struct layer *l, bool text);
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tools/below.h"
+#include "tools/binds.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -76,10 +77,13 @@ static void print_line(const struct diff *d, const struct change *c)
 		printf("%u:%u %" PRId64 " ", c->uid, c->gid, c->size);
 	else
 		printf("- - ");
+	print_path(layer_at(d->l));
 	putchar('/');
 	if (c->from) {
 		print_path(c->from);
-		printf(" -> /");
+		printf(" -> ");
+		print_path(layer_at(d->l));
+		putchar('/');
 	}
 	print_path(c->path);
 	if (c->dir && *c->path)
@@ -87,12 +91,14 @@ static void print_line(const struct diff *d, const struct change *c)
 	putchar('\n');
 }
 
-static int print_json(const struct change *c)
+static int print_json(const struct diff *d, const struct change *c)
 {
 	char kind[2] = {c->kind, 0};
 	char *path = NULL, *from = NULL;
 
-	if (asprintf(&path, "/%s", c->path) < 0 || (c->from && asprintf(&from, "/%s", c->from) < 0))
+	const char *at = layer_at(d->l);
+
+	if (asprintf(&path, "%s/%s", at, c->path) < 0 || (c->from && asprintf(&from, "%s/%s", at, c->from) < 0))
 		return -ENOMEM;
 	/* Names are bytes; JSON is UTF-8. Others as \\xNN in a key of its own name. */
 	json_t *p = json_string(path), *f = from ? json_string(from) : NULL;
@@ -106,6 +112,8 @@ static int print_json(const struct change *c)
 	json_t *o = json_pack("{s:s, s:o}", "change", kind, json_string(path) ? "path" : "path_hex", p);
 	if (f)
 		json_object_set_new(o, "from", f);
+	if (d->l->meta.dst)
+		json_object_set_new(o, "bind", json_string(d->l->meta.dst));
 	if (c->mode) {
 		json_object_set_new(o, "mode", json_integer(c->mode));
 		json_object_set_new(o, "uid", json_integer(c->uid));
@@ -160,7 +168,8 @@ static int print_text(const struct diff *d, const struct change *c)
 		return 0;
 	if (a < 0 || b < 0)
 		return -errno;
-	if (asprintf(&la, "a/%s", c->from ? c->from : c->path) < 0 || asprintf(&lb, "b/%s", c->path) < 0)
+	const char *at = layer_at(d->l);
+	if (asprintf(&la, "a%s/%s", at, c->from ? c->from : c->path) < 0 || asprintf(&lb, "b%s/%s", at, c->path) < 0)
 		return -ENOMEM;
 	char *argv[] = {(char *)(uintptr_t) "diff",
 			(char *)(uintptr_t) "-u",
@@ -196,6 +205,13 @@ static int on_change(void *arg, const struct change *c)
 
 	if (!path_selected(c->path, d->paths, d->n_paths) && !(c->from && path_selected(c->from, d->paths, d->n_paths)))
 		return 0;
+	if (!d->any && d->l->meta.dst && !d->stat && !d->json) {
+		printf("copy-on-write bind ");
+		print_path(d->l->meta.dst);
+		printf(" of ");
+		print_path(d->l->meta.root);
+		printf(":\n");
+	}
 	d->any = true;
 	d->n[(unsigned char)c->kind]++;
 	if (c->kind != 'D' && c->content && !c->dir)
@@ -203,7 +219,7 @@ static int on_change(void *arg, const struct change *c)
 	if (d->stat)
 		return 0;
 	if (d->json)
-		return print_json(c);
+		return print_json(d, c);
 	if (!d->text) {
 		print_line(d, c);
 		return 0;
@@ -217,7 +233,7 @@ static int on_change(void *arg, const struct change *c)
 	return print_text(d, c);
 }
 
-static int run(struct diff *d)
+static int run_one(struct diff *d)
 {
 	AUTO_MODEL struct model m = {0};
 
@@ -234,11 +250,36 @@ static int run(struct diff *d)
 		log_msg("diff: %s", strerror(-r));
 		return CMD_FAILED;
 	}
-	if (d->stat)
+	if (d->stat && (d->any || !d->l->meta.dst)) {
 		printf("%" PRIu64 " added, %" PRIu64 " modified, %" PRIu64 " deleted, %" PRIu64 " renamed; %" PRIu64
-		       " bytes\n",
+		       " bytes",
 		       d->n['A'], d->n['M'], d->n['D'], d->n['R'], d->bytes);
+		if (d->l->meta.dst) {
+			printf(" in the copy-on-write bind ");
+			print_path(d->l->meta.dst);
+		}
+		putchar('\n');
+	}
 	return d->any;
+}
+
+/* The root's changes, then those of each bind. */
+static int run(struct diff *d)
+{
+	AUTO_BINDS struct layer_binds b;
+	int r = run_one(d);
+
+	binds_open(&b, d->l);
+	for (unsigned i = 0; i < b.n && r <= 1; i++) {
+		struct diff one = {.l = &b.v[i], .text = d->text, .stat = d->stat, .json = d->json, .colour = d->colour};
+		AUTO_FREE char **paths = NULL;
+		if (!binds_paths(&b.v[i], d->paths, d->n_paths, &paths, &one.n_paths))
+			continue;
+		one.paths = paths;
+		int found = run_one(&one);
+		r = MAX(r, found);
+	}
+	return r;
 }
 
 int print_diff(struct layer *l, bool text)

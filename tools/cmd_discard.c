@@ -16,7 +16,7 @@ int cmd_discard(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		AUTO_LAYER struct layer l = LAYER_INIT;
 		open_layer_or_die(&l, argv[i], LAYER_LOCK);
-		int r = commit_undo(&l);
+		int r = commit_undo_all(&l);
 		if (r)
 			log_msg("%s: can't undo a commit that was interrupted: %s", argv[i], strerror(-r));
 		r = layer_discard(&l);

@@ -3,6 +3,7 @@
  * cmd_ls.c - sandbox ls: kept sandboxes, whether they run, their size, root and last command.
  */
 #include "tools/below.h"
+#include "tools/binds.h"
 #include "tools/cmd.h"
 
 #include "base/log.h"
@@ -57,8 +58,13 @@ int cmd_ls(int argc, char **argv)
 			if (localtime_r(&t, &tm))
 				strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 			below_text(&l.meta, from, sizeof(from));
-			printf("%-16s %-8s %8" PRIu64 "  %-16s %-12s %-12s ", l.name, states[layer_use(&l)],
-			       store_bytes(l.storefd) / 1024, when, l.meta.root, from);
+			AUTO_BINDS struct layer_binds b = {0};
+			uint64_t bytes = store_bytes(l.storefd);
+			if (!layer_binds(&l, &b))
+				for (unsigned k = 0; k < b.n; k++)
+					bytes += store_bytes(b.v[k].storefd);
+			printf("%-16s %-8s %8" PRIu64 "  %-16s %-12s %-12s ", l.name, states[layer_use(&l)], bytes / 1024,
+			       when, l.meta.root, from);
 			print_visible(l.meta.command ? l.meta.command : "");
 			putchar('\n');
 		}

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "tools/below.h"
+#include "tools/binds.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -155,7 +156,7 @@ static int stage_dir(struct commit *c, const struct layer_inode *dir, size_t len
 		memcpy(c->path + at, e->name, e->len + 1U);
 		r = stage_entry(c, fd, e, at + e->len);
 		if (r && r != -ECANCELED) {
-			log_msg("commit: /%s: %s", c->path,
+			log_msg("commit: %s/%s: %s", layer_at(c->l), c->path,
 				r == -EXDEV ? "part of a renamed directory: commit all of it" : strerror(-r));
 			r = -ECANCELED;
 		}
@@ -213,7 +214,7 @@ static int run_steps(struct commit *c, unsigned kinds)
 	for (const struct step *s = c->steps; s; s = s->next) {
 		int r = kinds & (1U << s->kind) ? run_step(c, s) : 0;
 		if (r) {
-			log_msg("commit: /%s: %s", s->path, strerror(-r));
+			log_msg("commit: %s/%s: %s", layer_at(c->l), s->path, strerror(-r));
 			return r;
 		}
 	}
@@ -277,10 +278,13 @@ static int on_change(void *arg, const struct change *ch)
 {
 	struct commit *c = arg;
 
+	const char *at = layer_at(c->l);
+
 	if (path_selected(ch->path, c->paths, c->n_paths)) {
 		c->total += COMMIT_OBJECT + (ch->content && S_ISREG(ch->mode) ? (uint64_t)MAX(ch->size, 0) : 0);
 		if (c->o->dry_run)
-			printf("%c /%s%s%s\n", ch->kind, ch->from ? ch->from : "", ch->from ? " -> /" : "", ch->path);
+			printf("%c %s/%s%s%s%s%s\n", ch->kind, at, ch->from ? ch->from : "", ch->from ? " -> " : "",
+			       ch->from ? at : "", ch->from ? "/" : "", ch->path);
 	}
 	return 0;
 }
@@ -327,6 +331,8 @@ static int prepare(struct commit *c)
 	int r = 0;
 
 	if (!faccessat(c->l->dirfd, "plan", F_OK, AT_SYMLINK_NOFOLLOW)) {
+		if (o->check)
+			return 0;
 		if (o->dry_run)
 			die("a commit of %s was interrupted: run it again to finish it", c->l->name);
 		r = commit_finish(c);
@@ -345,7 +351,7 @@ static int prepare(struct commit *c)
 		n = c->n_paths;
 		r = layer_changes(c->l, c->m, c->rootfd, on_move, c);
 	}
-	if (!r && (o->dry_run || progress_shown()))
+	if (!r && !o->check && (o->dry_run || progress_shown()))
 		r = layer_changes(c->l, c->m, c->rootfd, on_change, c);
 	return r ? r : commit_check(c);
 }
@@ -365,9 +371,10 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 	int r = prepare(&c);
 	bool refused = !r && c.conflicts && !o->force;
 	if (refused)
-		log_msg("%u conflict%s: nothing was changed (--force applies the sandbox's version)", c.conflicts,
-			c.conflicts == 1 ? "" : "s");
-	else if (!r && m.root && !o->dry_run)
+		log_msg("%u conflict%s%s%s: nothing was changed%s (--force applies the sandbox's version)", c.conflicts,
+			c.conflicts == 1 ? "" : "s", l->meta.dst ? " in the bind " : "", l->meta.dst ? l->meta.dst : "",
+			l->meta.dst && !o->check ? " there" : "");
+	else if (!r && m.root && !o->dry_run && !o->check)
 		r = begin(&c);
 	progress("commit", 0, 0);
 	for (size_t k = 0; k < m.cap_inodes; k++)
@@ -379,13 +386,63 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 	return refused ? 1 : r ? CMD_FAILED : 0;
 }
 
+static int commit_bind(struct layer *b, const struct commit_options *o)
+{
+	struct commit_options mine = *o;
+	AUTO_FREE char **paths = NULL;
+
+	if (!binds_paths(b, o->paths, o->n_paths, &paths, &mine.n_paths))
+		return 0;
+	mine.paths = paths;
+	return layer_commit(b, &mine);
+}
+
+/*
+ * The root's layer, then those of its binds. A conflict in any of them is found before the first is applied. Stopped between two of
+ * them, the next commit goes on with those that are left.
+ */
+static int commit_all(struct layer *l, const struct commit_options *o)
+{
+	AUTO_BINDS struct layer_binds b;
+	struct commit_options look = *o;
+
+	binds_open(&b, l);
+	look.check = !o->dry_run;
+	if (b.n && (o->dry_run || !o->force)) {
+		int worst = layer_commit(l, &look);
+		for (unsigned i = 0; i < b.n; i++) {
+			int r = commit_bind(&b.v[i], &look);
+			worst = MAX(worst, r);
+		}
+		if (worst || o->dry_run)
+			return worst;
+	}
+	int r = layer_commit(l, o);
+	for (unsigned i = 0; i < b.n && !r; i++)
+		if (commit_bind(&b.v[i], o))
+			r = CMD_FAILED; /* what came before is applied */
+	return r;
+}
+
+int commit_undo_all(struct layer *l)
+{
+	AUTO_BINDS struct layer_binds b = {0};
+	int r = commit_undo(l), err = layer_binds(l, &b);
+
+	for (unsigned i = 0; i < b.n; i++) {
+		int e = commit_undo(&b.v[i]);
+		err = err ? err : e;
+	}
+	return r ? r : err;
+}
+
 int commit_whole(struct layer *l, const struct commit_options *o)
 {
 	AUTO_LAYER struct layer whole = LAYER_INIT;
 	int r;
 
 	if (!l->meta.n_from)
-		return layer_commit(l, o);
+		return commit_all(l, o);
 	r = below_flatten(l, &whole);
 	if (!r && !o->dry_run)
 		r = layer_exchange(l, &whole);
@@ -394,7 +451,7 @@ int commit_whole(struct layer *l, const struct commit_options *o)
 		return CMD_FAILED;
 	}
 	/* Now whole has the name, so that a commit that's interrupted is finished by it. */
-	r = layer_commit(&whole, o);
+	r = commit_all(&whole, o);
 	bool keep = o->dry_run || (r == 1 && !layer_exchange(l, &whole));
 	if (!keep) {
 		struct layer old = *l;

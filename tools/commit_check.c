@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/ns.h"
+#include "tools/binds.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 static void conflict(struct commit *c, const char *path, const char *what)
 {
 	c->conflicts++;
-	fprintf(stderr, "conflict: /%s: the host %s\n", path, what);
+	fprintf(stderr, "conflict: %s/%s: the host %s\n", layer_at(c->l), path, what);
 }
 
 static bool unchanged(const struct stat *st, const struct jstamp *s)

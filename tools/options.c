@@ -106,16 +106,15 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...]\n"
-				"       sandbox trace|files|learn|exec|ps|ls|diff|commit|discard|export|import|gc\n"
+static const char help_text[] = "Usage: sandbox [OPTIONS] [--] COMMAND [ARG...], or: sandbox SUBCOMMAND ...\n"
+				"  trace files learn exec ps stacks ls diff commit discard export import gc\n"
 				"  --root DIR             lower root directory (default /)\n"
 				"  --overlay WHAT:MEDIUM[,size=SIZE][,inodes=N]\n"
 				"                         WHAT: root, or all (binds too); MEDIUM: memory,\n"
 				"                         dir=PATH or self; or just: none\n"
 				"  --bind SRC DST         host SRC at DST, read-write: changes reach the host\n"
 				"  --ro-bind, --cow-bind SRC DST  the same read-only, or copy-on-write\n"
-				"  --tmpfs DST            empty file system in memory at DST\n"
-				"  --hide PATH            cover PATH by something empty\n"
+				"  --tmpfs DST, --hide PATH  empty file system in memory; nothing to see at PATH\n"
 				"  --chdir DIR            start in DIR (inside)\n"
 				"  --setenv K V, --unsetenv K, --clearenv  change the environment\n"
 				"  --uid N, --gid N       user and group id inside\n"

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tools/below.h"
+#include "tools/binds.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -46,6 +47,7 @@ static int run_above(const struct layer *l, struct launch_options *opt)
 	below_open(&b, l);
 	for (unsigned i = 0; i < b.n; i++) {
 		v[i] = (struct launch_layer){xasprintf("%s/data/store", b.v[i].path), b.v[i].journalfd};
+		binds_changed(&b.v[i], "don't show in what lies on it");
 		layer_leave(&b.v[i]);
 	}
 	opt->layers = v;
@@ -60,23 +62,13 @@ static int run_above(const struct layer *l, struct launch_options *opt)
 	return status;
 }
 
-static void warn_of_binds(const struct launch_options *opt)
-{
-	for (unsigned i = 0; i < opt->n_mounts; i++) {
-		const struct launch_mount *m = &opt->mounts[i];
-		if (m->kind == MOUNT_BIND && (m->bind == BIND_COW || (m->bind == BIND_RW && opt->all.kind))) {
-			log_msg("changes of the copy-on-write bind %s are not kept", m->dst);
-			return;
-		}
-	}
-}
-
 static int run_on(struct layer *l, struct launch_options *opt)
 {
 	AUTO_FREE char *data = xasprintf("%s/data", l->path);
+	AUTO_BINDS struct layer_binds binds = {0};
 	struct launch_keep keep = {.data = data, .kuid = l->meta.kuid};
 
-	warn_of_binds(opt);
+	binds_for_run(l, opt, &binds);
 	note_command(l, opt->argv);
 	opt->keep = &keep;
 	opt->name = l->name[0] == '.' ? NULL : l->name;
@@ -231,7 +223,7 @@ int run_sandbox(struct launch_options *opt)
 		if (!layer_name_ok(k->name))
 			die("--name: \"%s\": letters, digits, '-', '_' and '.', at most 64", k->name);
 		create_layer_or_die(&l, k->name, opt->root, opt->fakeroot, k->from, false);
-		int r = commit_undo(&l);
+		int r = commit_undo_all(&l);
 		if (r)
 			die("can't undo a commit of %s that was interrupted: %s", k->name, strerror(-r));
 		return run_on(&l, opt);

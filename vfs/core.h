@@ -56,10 +56,6 @@ static inline struct inode *d_inode(const struct dentry *d)
 {
 	return __atomic_load_n(&d->inode, __ATOMIC_ACQUIRE);
 }
-static inline bool d_dead(const struct dentry *d)
-{
-	return __atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_DEAD;
-}
 static inline void d_touch(struct dentry *d)
 {
 	if (!(__atomic_load_n(&d->flags, __ATOMIC_RELAXED) & D_REFERENCED))

@@ -134,7 +134,7 @@ void d_cover(struct dentry *d, struct mount *m)
 	vfs_assert_locked(1);
 	lru_del(d);
 	d->mounted = m;
-	d->flags |= D_MOUNTPOINT;
+	__atomic_fetch_or(&d->flags, D_MOUNTPOINT, __ATOMIC_RELEASE);
 }
 
 static void hash_add(struct dentry *d)

@@ -324,6 +324,7 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 	AUTO_PLACE struct place w = {0};
 	struct inode *i = NULL;
 	struct dentry *fd;
+	bool named = false;
 	int err;
 
 	if (from_file && from_file->kind == VF_FOREIGN)
@@ -354,12 +355,13 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 		if (!err) {
 			vfs_rdlock();
 			err = may_link(ctx, i);
+			named = fd && !(fd->flags & D_DEAD);
 			vfs_rdunlock();
 		}
 		if (!err)
 			err = prepare(&w, false);
 		/* The source's own directory matters too: copying the file up needs it. */
-		if (!err && fd && !d_dead(fd) && i->ops->prepare)
+		if (!err && named && i->ops->prepare)
 			err = i->ops->prepare(fd, false);
 		if (err)
 			break;
@@ -398,7 +400,7 @@ int vfs_link(struct vfs_ctx *ctx, const struct path *from, const struct vfile *f
 	iput(i);
 	if (unlikely(vfs_noting) && !err) {
 		note_name(&w.dir, w.name, w.len, VFS_NOTE_CREATED);
-		if (fd && !d_dead(fd))
+		if (named)
 			note_path(from ? from : &from_file->path, VFS_NOTE_LINKED);
 	}
 	return err;

@@ -61,8 +61,12 @@ static bool is_deleted(const struct path *p)
 {
 	struct dentry *d = p->dentry;
 
-	if (!(d->sb->flags & SB_DYNAMIC))
-		return d_dead(d);
+	if (!(d->sb->flags & SB_DYNAMIC)) {
+		vfs_rdlock();
+		bool dead = d->flags & D_DEAD;
+		vfs_rdunlock();
+		return dead;
+	}
 	for (; d->parent != d; d = d->parent) {
 		struct lookup_result r = {0};
 		struct inode *dir = d_inode(d->parent);

@@ -307,7 +307,7 @@ ssize_t vfs_getdents(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, voi
 	start = pos = lseek(hostfd, 0, SEEK_CUR);
 	n = pos < 0 ? -errno : 0;
 	if (!n && (pos == 0 || !*snap)) {
-		struct dirsnap *s;
+		struct dirsnap *s = NULL;
 
 		n = snap_take(ctx, f->path.dentry, f->inode, &s);
 		if (!n) {

@@ -129,6 +129,9 @@ struct vfs_config {
 	struct vfs_store {
 		int dir;        /* directory for upper file data on another medium */
 		unsigned quota; /* index in quotas that counts for it beside VFS_QUOTA_ALL */
+		/* A kept layer's, for one overlay alone: its journal, and the directory that has it. */
+		bool keep;
+		int journal, keep_dir;
 	} stores[VFS_STORES];
 	struct vfs_quota {
 		uint64_t size, inodes; /* 0: no limit */
@@ -142,9 +145,6 @@ struct vfs_config {
 	uid_t host_uid;
 	gid_t host_gid;
 	const char *hostname;
-	/* A kept layer under the root: its journal, and the directory that has it. filestore is then the layer's, too. */
-	bool keep;
-	int keep_journal, keep_dir;
 	/* Kept layers between root and upper, the topmost first: their journals, and the exports that are their stores. Lives as long as
 	 * the mounting of the root. */
 	const struct vfs_layer {

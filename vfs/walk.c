@@ -284,7 +284,8 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	}
 	next->mnt = nd->path.mnt;
 	next->dentry = d;
-	while (cross && (d->flags & D_MOUNTPOINT)) {
+	/* Without the lock in the slow pass: that bit only ever gets set, after d->mounted. */
+	while (cross && (__atomic_load_n(&d->flags, __ATOMIC_ACQUIRE) & D_MOUNTPOINT)) {
 		struct mount *m = d->mounted;
 
 		if (!nd->fast) {

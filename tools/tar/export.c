@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/ns.h"
 #include "tools/below.h"
+#include "tools/binds.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -343,6 +344,7 @@ int tar_export(int argc, char **argv)
 			die("export: can't put %s and what it lies on together: %s", l.name, strerror(-r));
 		x.l = &whole;
 	}
+	binds_changed(&l, "are not part of the archive");
 	load_model_or_die(&m, x.l);
 	x.rootfd = open_root(x.l);
 	x.a = archive_write_new();

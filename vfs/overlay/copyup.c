@@ -106,7 +106,7 @@ static int fill(struct inode *inode, uint64_t id, int64_t limit)
 	/* A whole clone is one call where the file systems can do that. */
 	r = limit >= a.size && !ioctl(out, FICLONE, in) ? 0 : copy_data(in, out, MIN(limit, a.size));
 	/* Before the journal says that the data is here: a loss of power would take what the program never lost otherwise. */
-	if (!r && OVL_SB(inode->sb)->kept && fdatasync(out))
+	if (!r && OVL_SB(inode->sb)->keep && fdatasync(out))
 		r = -errno;
 	return r;
 }

@@ -10,10 +10,16 @@
 #define RDEV(maj, min) ((dev_t)makedev(maj, min))
 
 /* [U] Before a descriptor is handed out: from now on the inode must outlive its names. */
-static void mark_opened(struct ovl_inode *o, struct dentry *d, bool live)
+static void mark_opened(struct ovl_inode *o, bool live)
 {
-	if (ov_is(o, OV_OPENED) && (!live || (o->i.flags & I_LIVE)))
-		return;
+	if (ov_is(o, OV_OPENED)) {
+		/* It stays live, once it is: retire() takes that from unreferenced ones only. */
+		vfs_rdlock();
+		live = live && !(o->i.flags & I_LIVE);
+		vfs_rdunlock();
+		if (!live)
+			return;
+	}
 	vfs_wrlock();
 	ov_set(o, OV_OPENED);
 	if (live)
@@ -77,7 +83,7 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 		r = ovl_copy_up(ctx, d, inode, 0);
 		if (r)
 			return r;
-		mark_opened(o, d, false);
+		mark_opened(o, false);
 		return ovl_open_fifo(ctx, o, flags, hostfd);
 	default:
 		return -ENXIO;
@@ -90,7 +96,7 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 		r = open_lower(o, flags, hostfd);
 		if (!r) {
 			ov_set(o, OV_LOWFD);
-			mark_opened(o, d, false);
+			mark_opened(o, false);
 		}
 		return r;
 	}
@@ -99,7 +105,7 @@ int ovl_open(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, int fla
 		if (r)
 			return r;
 	}
-	mark_opened(o, d, write);
+	mark_opened(o, write);
 	if ((flags & O_TRUNC) && ovl_store(o) != filestore_get(0)) {
 		/* ext4 writes a file that was truncated to disk when a descriptor is closed, lest a crash leaves it empty (auto_da_alloc). What is in
 		 * a filestore need not survive one, so the descriptor that is closed is one of ours, while there's nothing to write. */

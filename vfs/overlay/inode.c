@@ -172,8 +172,8 @@ void ovl_release(struct inode *i)
 	ovl_quota_release(o);
 	if (o->id) {
 		hostobj_del(&o->obj);
-		if (OVL_SB(i->sb)->kept)
-			ovl_keep_free(o->id);
+		if (OVL_SB(i->sb)->keep)
+			ovl_keep_free(o);
 		else
 			filestore_free(ovl_store(o), o->id);
 		atomic_fetch_sub(&ovl_upper_files, 1);

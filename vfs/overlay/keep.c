@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * keep.c - records the changes of a kept layer's metadata in its journal (layer/journal.h), and builds the tree from it at the start.
+ * keep.c - records the changes of a kept layer's metadata in its journal (layer/journal.h), and builds the tree from it at the start. Each
+ * overlay that is kept, the root's and copy-on-write binds', has a layer of its own: no change is of two of them.
  *
  * What is recorded during one hold of the lock for writing is one frame. It's queued at the end of the hold, in the order of the
  * holds, and written before vfs_wrunlock() returns, so before any reply: after SIGKILL the journal tells everything that a program was told.
@@ -23,34 +24,39 @@
 #define COMPACT_MIN (16 << 20) /* bytes appended, and four times the state: then it's written anew */
 #define BATCH_NS    50000000
 
-static int fd = -1, dirfd = -1; /* the journal and its directory */
-static struct filestore *store;
-static bool on; /* recording: set once, before the first call */
-static uint64_t last_jid;
-
-/* [W] */
-static struct jbuf frame = JBUF_INIT;
-static uint64_t seq;
-static struct {
+struct ids {
 	uint64_t *v;
 	size_t n, cap;
-} freed;
+};
 
-/* Inside the lock, and inside io. */
-static pthread_mutex_t q = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
-static struct jbuf queue = JBUF_INIT;
-static struct {
-	uint64_t *v;
-	size_t n, cap;
-} ready; /* to be freed once the journal is on the disk */
+/* Of one overlay. */
+struct keep {
+	int fd, dirfd; /* the journal and its directory */
+	struct filestore *store;
+	uint64_t last_jid; /* [W] */
+	struct model m;    /* what there was at the start; empty afterwards */
 
-/* Not under the lock. Guards the file's end. */
-static pthread_mutex_t io = PTHREAD_MUTEX_INITIALIZER;
-static off_t end, allocated, compacted; /* compacted: size after the last time */
-static uint64_t written, synced; /* bytes of all that was recorded by this run, and how many of these are on the disk */
-static atomic_int broken;        /* errno: nothing can be recorded any more */
-static atomic_bool full;
+	/* [W] */
+	struct jbuf frame;
+	uint64_t seq;
+	struct ids freed;
+
+	/* Inside the lock, and inside io. */
+	pthread_mutex_t q;
+	pthread_cond_t work;
+	struct jbuf queue;
+	struct ids ready; /* to be freed once the journal is on the disk */
+
+	/* Not under the lock. Guards the file's end. */
+	pthread_mutex_t io;
+	off_t end, allocated, compacted; /* compacted: size after the last time */
+	uint64_t written, synced; /* bytes of all that was recorded by this run, and how many of these are on the disk */
+	atomic_int broken;        /* errno: nothing can be recorded any more */
+	atomic_bool full;
+};
+static struct keep keeps[VFS_STORES]; /* by the number of the store */
+static unsigned n_keeps;              /* those from here on are unused; set before the first call */
+static bool on;                       /* recording: set once, before the first call */
 
 #define PUSH(list, x)                                                               \
 	({                                                                          \
@@ -69,9 +75,9 @@ static atomic_bool full;
 		ok_;                                                                \
 	})
 
-static bool kept(const struct super *sb)
+static struct keep *kept(const struct super *sb)
 {
-	return on && OVL_SB(sb)->kept;
+	return on ? OVL_SB(sb)->keep : NULL;
 }
 
 /* --- Recording [W] --- */
@@ -96,7 +102,7 @@ static void stamp_of(const struct ovl_inode *o, struct jstamp *s)
 	};
 }
 
-static void put_inode(struct ovl_inode *o, uint32_t flags)
+static void put_inode(struct keep *k, struct ovl_inode *o, uint32_t flags)
 {
 	const struct inode *i = &o->i;
 	uint8_t *blob = NULL;
@@ -130,39 +136,45 @@ static void put_inode(struct ovl_inode *o, uint32_t flags)
 	if (ov_is(o, OV_XATTR)) {
 		j.flags |= JI_XATTR;
 		if (ovl_xattrs_save(o, &blob, &j.xattrs_len))
-			frame.fail = true;
+			k->frame.fail = true;
 		j.xattrs = blob;
 	}
-	if (!frame.fail)
-		jbuf_inode(&frame, &j);
+	if (!k->frame.fail)
+		jbuf_inode(&k->frame, &j);
 	free(blob);
 }
 
 void ovl_keep_see(struct ovl_inode *o)
 {
-	if (!kept(o->i.sb) || o->jid)
+	struct keep *k = kept(o->i.sb);
+
+	if (!k || o->jid)
 		return;
 	vfs_assert_locked(1);
-	o->jid = ++last_jid;
+	o->jid = ++k->last_jid;
 	if (o->low)
-		put_inode(o, JI_CLEAN | JI_STAMP);
+		put_inode(k, o, JI_CLEAN | JI_STAMP);
 }
 
 void ovl_keep_inode(struct ovl_inode *o)
 {
-	if (!kept(o->i.sb))
+	struct keep *k = kept(o->i.sb);
+
+	if (!k)
 		return;
 	ovl_keep_see(o);
-	put_inode(o, 0);
+	put_inode(k, o, 0);
 }
 
 void ovl_keep_gone(struct ovl_inode *o)
 {
-	if (kept(o->i.sb) && o->jid)
-		jbuf_gone(&frame, o->jid);
+	struct keep *k = kept(o->i.sb);
+
+	if (k && o->jid)
+		jbuf_gone(&k->frame, o->jid);
 }
 
-static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t child, uint32_t flags,
+static void put_entry(struct keep *k, struct dentry *dir, const char *name, size_t len, uint64_t child, uint32_t flags,
 		      const struct inode *before)
 {
 	struct jentry e = {
@@ -180,7 +192,7 @@ static void put_entry(struct dentry *dir, const char *name, size_t len, uint64_t
 			e.was = o->jid;
 		}
 	}
-	jbuf_entry(&frame, &e);
+	jbuf_entry(&k->frame, &e);
 }
 
 static bool named(const struct dentry *d)
@@ -189,7 +201,7 @@ static bool named(const struct dentry *d)
 }
 
 /* The directory and those above it that the journal doesn't have yet; the topmost first. */
-static void name_dir(struct dentry *dir)
+static void name_dir(struct keep *k, struct dentry *dir)
 {
 	while (!named(dir) || !OVL(dir->inode)->jid) {
 		struct dentry *d = dir;
@@ -197,179 +209,213 @@ static void name_dir(struct dentry *dir)
 			d = d->parent;
 		ovl_keep_see(OVL(d->inode));
 		if (!OVL(d->inode)->low)
-			put_inode(OVL(d->inode), 0);
+			put_inode(k, OVL(d->inode), 0);
 		if (d->parent != d)
-			put_entry(d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, NULL);
+			put_entry(k, d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, NULL);
 		ov_set(OVL(d->inode), OV_NAMED);
 	}
 }
 
 void ovl_keep_entry(struct dentry *d, const struct inode *before)
 {
-	if (!kept(d->sb) || d->parent == d)
+	struct keep *k = kept(d->sb);
+
+	if (!k || d->parent == d)
 		return;
-	name_dir(d->parent);
+	name_dir(k, d->parent);
 	if (!OVL(d->inode)->jid)
 		ovl_keep_inode(OVL(d->inode));
-	put_entry(d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, before);
+	put_entry(k, d->parent, d->name, d->namelen, OVL(d->inode)->jid, d->fsdata ? JE_HAS : 0, before);
 	if (S_ISDIR(d->inode->mode))
 		ov_set(OVL(d->inode), OV_NAMED);
 }
 
 void ovl_keep_left(struct dentry *dir, const char *name, size_t len, bool whiteout, const struct inode *before)
 {
-	if (!kept(dir->sb))
+	struct keep *k = kept(dir->sb);
+
+	if (!k)
 		return;
-	name_dir(dir);
-	put_entry(dir, name, len, 0, whiteout ? JE_HAS | JE_WHITEOUT : 0, before);
+	name_dir(k, dir);
+	put_entry(k, dir, name, len, 0, whiteout ? JE_HAS | JE_WHITEOUT : 0, before);
 }
 
 void ovl_keep_times(struct dentry *dir)
 {
 	const struct inode *i = dir->inode;
+	struct keep *k = kept(dir->sb);
 
-	if (!kept(dir->sb))
+	if (!k)
 		return;
-	name_dir(dir);
+	name_dir(k, dir);
 	struct jtimes t = {OVL(i)->jid, i->atime, i->mtime, i->ctime, i->nlink};
-	jbuf_times(&frame, &t);
+	jbuf_times(&k->frame, &t);
 }
 
-void ovl_keep_free(uint64_t id)
+void ovl_keep_free(const struct ovl_inode *o)
 {
-	if (!PUSH(freed, id))
+	struct keep *k = OVL_SB(o->i.sb)->keep;
+
+	if (!PUSH(k->freed, o->id))
 		return; /* it stays until the layer is opened next */
 }
 
 /* --- Writing --- */
 
-static bool before_unlock(void)
+static void end_frame(struct keep *k)
 {
-	if (!frame.len && !freed.n && !frame.fail)
-		return false;
-	pthread_mutex_lock(&q);
-	jbuf_end(&frame, ++seq);
-	if (!frame.fail && queue.cap == 0) {
-		queue = frame;
-		frame = JBUF_INIT;
-	} else if (!frame.fail) {
-		if (queue.cap - queue.len < frame.len) {
-			uint8_t *p = realloc(queue.p, queue.len + frame.len + 65536);
-			frame.fail |= !p;
+	pthread_mutex_lock(&k->q);
+	jbuf_end(&k->frame, ++k->seq);
+	if (!k->frame.fail && k->queue.cap == 0) {
+		k->queue = k->frame;
+		k->frame = JBUF_INIT;
+	} else if (!k->frame.fail) {
+		if (k->queue.cap - k->queue.len < k->frame.len) {
+			uint8_t *p = realloc(k->queue.p, k->queue.len + k->frame.len + 65536);
+			k->frame.fail |= !p;
 			if (p) {
-				queue.p = p;
-				queue.cap = queue.len + frame.len + 65536;
+				k->queue.p = p;
+				k->queue.cap = k->queue.len + k->frame.len + 65536;
 			}
 		}
-		if (!frame.fail && frame.len) {
-			memcpy(queue.p + queue.len, frame.p, frame.len);
-			queue.len += frame.len;
+		if (!k->frame.fail && k->frame.len) {
+			memcpy(k->queue.p + k->queue.len, k->frame.p, k->frame.len);
+			k->queue.len += k->frame.len;
 		}
 	}
-	if (frame.fail) /* a gap: nothing after it may count */
-		atomic_store(&broken, ENOMEM);
-	frame.len = 0;
-	frame.frame = SIZE_MAX;
-	frame.fail = false;
-	for (size_t i = 0; i < freed.n; i++)
-		if (!PUSH(ready, freed.v[i]))
+	if (k->frame.fail) /* a gap: nothing after it may count */
+		atomic_store(&k->broken, ENOMEM);
+	k->frame.len = 0;
+	k->frame.frame = SIZE_MAX;
+	k->frame.fail = false;
+	for (size_t i = 0; i < k->freed.n; i++)
+		if (!PUSH(k->ready, k->freed.v[i]))
 			break;
-	if (freed.n)
-		pthread_cond_signal(&work);
-	freed.n = 0;
-	pthread_mutex_unlock(&q);
-	return true;
+	if (k->freed.n)
+		pthread_cond_signal(&k->work);
+	k->freed.n = 0;
+	pthread_mutex_unlock(&k->q);
+}
+
+static bool before_unlock(void)
+{
+	bool any = false;
+
+	for (struct keep *k = keeps; k < keeps + n_keeps; k++) {
+		if (!k->frame.len && !k->freed.n && !k->frame.fail)
+			continue;
+		end_frame(k);
+		any = true;
+	}
+	return any;
 }
 
 /* io is held. */
-static void reserve(void)
+static void reserve(struct keep *k)
 {
-	if (end + AHEAD / 2 <= allocated && !atomic_load(&full))
+	if (k->end + AHEAD / 2 <= k->allocated && !atomic_load(&k->full))
 		return;
 	/* Where this doesn't work for another reason there's no reserve. */
-	if (!fallocate(fd, FALLOC_FL_KEEP_SIZE, end, AHEAD) || errno != ENOSPC) {
-		allocated = end + AHEAD;
-		atomic_store(&full, false);
+	if (!fallocate(k->fd, FALLOC_FL_KEEP_SIZE, k->end, AHEAD) || errno != ENOSPC) {
+		k->allocated = k->end + AHEAD;
+		atomic_store(&k->full, false);
 	} else {
-		atomic_store(&full, true);
+		atomic_store(&k->full, true);
 	}
 }
 
-static void flush(void)
+static void flush(struct keep *k)
 {
 	struct jbuf b;
 
-	pthread_mutex_lock(&io);
-	pthread_mutex_lock(&q);
-	b = queue;
-	queue = JBUF_INIT;
-	pthread_mutex_unlock(&q);
-	if (b.len && !atomic_load(&broken)) {
-		int r = journal_write(fd, b.p, b.len, end);
+	pthread_mutex_lock(&k->io);
+	pthread_mutex_lock(&k->q);
+	b = k->queue;
+	k->queue = JBUF_INIT;
+	pthread_mutex_unlock(&k->q);
+	if (b.len && !atomic_load(&k->broken)) {
+		int r = journal_write(k->fd, b.p, b.len, k->end);
 		if (r) {
-			atomic_store(&broken, -r);
+			atomic_store(&k->broken, -r);
 			log_msg("can't write the journal of the layer: %s", strerror(-r));
 		} else {
-			end += (off_t)b.len;
-			written += b.len;
-			reserve();
+			k->end += (off_t)b.len;
+			k->written += b.len;
+			reserve(k);
 		}
 	}
-	pthread_mutex_unlock(&io);
+	pthread_mutex_unlock(&k->io);
 	jbuf_free(&b);
+}
+
+static void flush_all(void)
+{
+	for (struct keep *k = keeps; k < keeps + n_keeps; k++)
+		flush(k);
 }
 
 int ovl_keep_room(const struct super *sb)
 {
-	if (!kept(sb))
+	struct keep *k = kept(sb);
+
+	if (!k)
 		return 0;
-	if (atomic_load(&broken))
+	if (atomic_load(&k->broken))
 		return -EIO;
-	if (!atomic_load(&full))
+	if (!atomic_load(&k->full))
 		return 0;
-	pthread_mutex_lock(&io);
-	reserve();
-	pthread_mutex_unlock(&io);
-	return atomic_load(&full) ? -ENOSPC : 0;
+	pthread_mutex_lock(&k->io);
+	reserve(k);
+	pthread_mutex_unlock(&k->io);
+	return atomic_load(&k->full) ? -ENOSPC : 0;
+}
+
+static int sync_one(struct keep *k, bool data)
+{
+	int r;
+
+	if (data) {
+		r = filestore_sync(k->store);
+		if (r)
+			return r;
+	}
+	flush(k);
+	pthread_mutex_lock(&k->io);
+	uint64_t upto = k->written;
+	bool done = upto == k->synced;
+	pthread_mutex_unlock(&k->io);
+	if (atomic_load(&k->broken))
+		return -EIO;
+	if (done)
+		return 0;
+	if (fdatasync(k->fd)) {
+		/* What failed once is not tried again by the next one: nothing after it may be promised. */
+		r = -errno;
+		atomic_store(&k->broken, -r);
+		log_msg("can't sync the journal of the layer: %s", strerror(-r));
+		return r;
+	}
+	pthread_mutex_lock(&k->io);
+	k->synced = MAX(k->synced, upto);
+	pthread_mutex_unlock(&k->io);
+	return 0;
 }
 
 int vfs_sync(bool data)
 {
-	int r;
+	int r = 0;
 
-	if (fd < 0)
-		return 0;
-	if (data) {
-		r = filestore_sync(store);
-		if (r)
-			return r;
+	for (struct keep *k = keeps; k < keeps + n_keeps; k++) {
+		int err = k->store ? sync_one(k, data) : 0;
+		r = r ? r : err;
 	}
-	flush();
-	pthread_mutex_lock(&io);
-	uint64_t upto = written;
-	bool done = upto == synced;
-	pthread_mutex_unlock(&io);
-	if (atomic_load(&broken))
-		return -EIO;
-	if (done)
-		return 0;
-	if (fdatasync(fd)) {
-		/* What failed once is not tried again by the next one: nothing after it may be promised. */
-		r = -errno;
-		atomic_store(&broken, -r);
-		log_msg("can't sync the journal of the layer: %s", strerror(-r));
-		return r;
-	}
-	pthread_mutex_lock(&io);
-	synced = MAX(synced, upto);
-	pthread_mutex_unlock(&io);
-	return 0;
+	return r;
 }
 
 /* Writes the state that [0, limit) amounts to into a new file. */
-static int rewrite(const struct model *m, int *out, off_t *size)
+static int rewrite(const struct keep *k, const struct model *m, int *out, off_t *size)
 {
-	AUTO_CLOSE int new = openat(dirfd, ".journal", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_CLOSE int new = openat(k->dirfd, ".journal", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	uint64_t n;
 
 	if (new < 0)
@@ -383,19 +429,19 @@ static int rewrite(const struct model *m, int *out, off_t *size)
 	return r;
 }
 
-static int put_in_place(int new, off_t size)
+static int put_in_place(struct keep *k, int new, off_t size)
 {
 	/* glibc makes a renameat(2) of one without flags, which the supervisor's filter doesn't know. */
-	if (fdatasync(new) || syscall(SYS_renameat2, dirfd, ".journal", dirfd, "journal", 0) || fsync(dirfd) ||
-	    dup3(new, fd, O_CLOEXEC) < 0)
+	if (fdatasync(new) || syscall(SYS_renameat2, k->dirfd, ".journal", k->dirfd, "journal", 0) || fsync(k->dirfd) ||
+	    dup3(new, k->fd, O_CLOEXEC) < 0)
 		return -errno;
-	end = allocated = size;
-	synced = written;
+	k->end = k->allocated = size;
+	k->synced = k->written;
 	return 0;
 }
 
 /* While calls go on: the state up to now without io, what came meanwhile with it. */
-static void compact(void)
+static void compact(struct keep *k)
 {
 	AUTO_MODEL struct model m = {0};
 	AUTO_CLOSE int new = -1;
@@ -403,61 +449,62 @@ static void compact(void)
 	off_t from, size = 0;
 	int r;
 
-	pthread_mutex_lock(&io);
-	from = end;
-	pthread_mutex_unlock(&io);
-	r = model_load(&m, fd, from);
+	pthread_mutex_lock(&k->io);
+	from = k->end;
+	pthread_mutex_unlock(&k->io);
+	r = model_load(&m, k->fd, from);
 	if (!r && m.end != from)
 		r = -EIO;
 	if (!r)
-		r = rewrite(&m, &new, &size);
-	pthread_mutex_lock(&io);
+		r = rewrite(k, &m, &new, &size);
+	pthread_mutex_lock(&k->io);
 	off_t base = size;
-	while (!r && from < end) {
-		ssize_t n = pread(fd, buf, (size_t)MIN(end - from, (off_t)sizeof(buf)), from);
+	while (!r && from < k->end) {
+		ssize_t n = pread(k->fd, buf, (size_t)MIN(k->end - from, (off_t)sizeof(buf)), from);
 		r = n <= 0 ? -EIO : journal_write(new, buf, (size_t)n, size);
 		from += n;
 		size += n;
 	}
 	if (!r)
-		r = put_in_place(new, size);
-	compacted = r ? end : base;
-	pthread_mutex_unlock(&io);
+		r = put_in_place(k, new, size);
+	k->compacted = r ? k->end : base;
+	pthread_mutex_unlock(&k->io);
 }
 
-static void free_all(void)
+static void free_all(struct keep *k)
 {
 	uint64_t *v;
 	size_t n;
 
-	pthread_mutex_lock(&q);
-	v = take_ptr(ready.v);
-	n = ready.n;
-	ready.n = ready.cap = 0;
-	pthread_mutex_unlock(&q);
-	if (n && !vfs_sync(false))
+	pthread_mutex_lock(&k->q);
+	v = take_ptr(k->ready.v);
+	n = k->ready.n;
+	k->ready.n = k->ready.cap = 0;
+	pthread_mutex_unlock(&k->q);
+	if (n && !sync_one(k, false))
 		for (size_t i = 0; i < n; i++)
-			filestore_free(store, v[i]);
+			filestore_free(k->store, v[i]);
 	free(v);
-	filestore_reclaim(store);
+	filestore_reclaim(k->store);
 }
 
 static void *keeper(void *arg)
 {
 	const struct timespec pause = {0, BATCH_NS};
+	struct keep *k = arg;
 
 	for (;;) {
-		pthread_mutex_lock(&q);
-		while (!ready.n)
-			pthread_cond_wait(&work, &q);
-		pthread_mutex_unlock(&q);
+		pthread_mutex_lock(&k->q);
+		while (!k->ready.n)
+			pthread_cond_wait(&k->work, &k->q);
+		pthread_mutex_unlock(&k->q);
 		nanosleep(&pause, NULL); /* one sync for many */
-		free_all();
-		pthread_mutex_lock(&io);
-		bool big = end - compacted > MAX((off_t)COMPACT_MIN, 4 * compacted);
-		pthread_mutex_unlock(&io);
+		free_all(k);
+		pthread_mutex_lock(&k->io);
+		bool big = k->end - k->compacted > MAX((off_t)COMPACT_MIN, 4 * k->compacted);
+		pthread_mutex_unlock(&k->io);
 		if (big)
-			compact();
+			compact(k);
 	}
 	return NULL;
 }
@@ -465,80 +512,116 @@ static void *keeper(void *arg)
 int vfs_keep_start(void)
 {
 	pthread_t t;
+	int r = 0;
 
-	if (fd < 0)
+	if (!n_keeps)
 		return 0;
-	vfs_on_wrunlock(before_unlock, flush);
+	vfs_on_wrunlock(before_unlock, flush_all);
 	on = true;
-	int r = -pthread_create(&t, NULL, keeper, NULL);
-	if (!r)
-		pthread_detach(t);
+	for (struct keep *k = keeps; k < keeps + n_keeps && !r; k++) {
+		if (!k->store)
+			continue;
+		r = -pthread_create(&t, NULL, keeper, k);
+		if (!r)
+			pthread_detach(t);
+	}
 	return r;
 }
 
 void vfs_keep_end(void)
 {
-	if (on)
-		free_all();
+	for (struct keep *k = keeps; on && k < keeps + n_keeps; k++)
+		if (k->store)
+			free_all(k);
 }
 
 /* --- The start --- */
 
 /* The root's own record comes before all others. */
-static int begin_journal(struct ovl_inode *root)
+static int begin_journal(struct keep *k, struct ovl_inode *root)
 {
-	put_inode(root, JI_CLEAN | JI_STAMP);
-	jbuf_end(&frame, ++seq);
-	int r = frame.fail ? -ENOMEM : journal_write(fd, frame.p, frame.len, end);
-	end += (off_t)frame.len;
-	jbuf_free(&frame);
+	put_inode(k, root, JI_CLEAN | JI_STAMP);
+	jbuf_end(&k->frame, ++k->seq);
+	int r = k->frame.fail ? -ENOMEM : journal_write(k->fd, k->frame.p, k->frame.len, k->end);
+	k->end += (off_t)k->frame.len;
+	jbuf_free(&k->frame);
 	return r;
 }
 
-int ovl_keep_replay(struct ovl_sb *os)
+/* Reads all journals before anything is made: inode numbers are of one row for all overlays. */
+int ovl_keep_load(void)
 {
 	const struct vfs_config *cfg = vfs_config();
-	AUTO_MODEL struct model m = {0};
-	int r;
+	int r = 0;
 
-	fd = cfg->keep_journal;
-	dirfd = cfg->keep_dir;
-	os->kept = true;
-	store = os->store;
-	r = model_load(&m, fd, -1);
-	if (r)
-		return r;
-	end = allocated = m.end;
-	seq = m.seq;
-	last_jid = m.max_id;
-	if (ftruncate(fd, end))
+	for (unsigned i = 0; i < VFS_STORES && !r; i++) {
+		struct keep *k = &keeps[i];
+		*k = (struct keep){.fd = -1,
+				   .frame = JBUF_INIT,
+				   .queue = JBUF_INIT,
+				   .q = PTHREAD_MUTEX_INITIALIZER,
+				   .io = PTHREAD_MUTEX_INITIALIZER,
+				   .work = PTHREAD_COND_INITIALIZER};
+		if (!cfg->stores[i].keep)
+			continue;
+		n_keeps = i + 1;
+		k->fd = cfg->stores[i].journal;
+		k->dirfd = cfg->stores[i].keep_dir;
+		r = model_load(&k->m, k->fd, -1);
+		vfs_reserve_ino(k->m.max_ino);
+	}
+	return r;
+}
+
+static int replay(struct keep *k, struct ovl_sb *os)
+{
+	const struct model *m = &k->m;
+	int r = 0;
+
+	k->end = k->allocated = m->end;
+	k->seq = m->seq;
+	k->last_jid = m->max_id;
+	if (ftruncate(k->fd, k->end))
 		return -errno;
-	if (!end) {
+	if (!k->end) {
 		struct jbuf b = JBUF_INIT;
 		jbuf_head(&b);
-		r = b.fail ? -ENOMEM : journal_write(fd, b.p, b.len, 0);
-		end = (off_t)b.len;
+		r = b.fail ? -ENOMEM : journal_write(k->fd, b.p, b.len, 0);
+		k->end = (off_t)b.len;
 		jbuf_free(&b);
 		if (r)
 			return r;
 	}
-	reserve();
-	compacted = (off_t)(m.n_inodes * 160 + m.n_entries * 48);
-	vfs_reserve_ino(m.max_ino);
-	filestore_reserve(store, m.max_back);
+	reserve(k);
+	k->compacted = (off_t)(m->n_inodes * 160 + m->n_entries * 48);
+	filestore_reserve(k->store, m->max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
-	r = layer_sweep_store(filestore_dir(store), &m);
+	r = layer_sweep_store(filestore_dir(k->store), m);
 	if (r)
 		return r;
-	if (!m.root)
-		return begin_journal(OVL(os->sb.root->inode));
-	r = ovl_keep_build(os, &m);
-	if (!r && end - compacted > MAX((off_t)COMPACT_MIN, 4 * compacted)) {
+	if (!m->root)
+		return begin_journal(k, OVL(os->sb.root->inode));
+	r = ovl_keep_build(os, m);
+	if (!r && k->end - k->compacted > MAX((off_t)COMPACT_MIN, 4 * k->compacted)) {
 		int new = -1;
 		off_t size;
-		if (!rewrite(&m, &new, &size) && !put_in_place(new, size))
-			compacted = size;
+		if (!rewrite(k, m, &new, &size) && !put_in_place(k, new, size))
+			k->compacted = size;
 		close_fd_(&new);
 	}
+	return r;
+}
+
+int ovl_keep_replay(struct ovl_sb *os, unsigned store)
+{
+	if (!store || store > n_keeps || keeps[store - 1].fd < 0)
+		return 0;
+	struct keep *k = &keeps[store - 1];
+	if (k->store)
+		return -EBUSY;
+	k->store = os->store;
+	os->keep = k;
+	int r = replay(k, os);
+	model_free(&k->m);
 	return r;
 }

@@ -39,7 +39,7 @@ struct ovl_sb {
 	uint32_t export;
 	bool has_lower;
 	struct ovl_stack *stack; /* kept layers on top of the export (low.c), or NULL */
-	bool kept;               /* its changes go into the journal: keep.c */
+	struct keep *keep;       /* where its changes are recorded (keep.c), or NULL */
 	struct filestore *store;
 	struct ovl_quota own;   /* tmpfs */
 	struct ovl_quota *q[2]; /* what counts here; first the nearest */
@@ -242,9 +242,10 @@ void ovl_keep_gone(struct ovl_inode *o);
 void ovl_keep_entry(struct dentry *d, const struct inode *before);
 void ovl_keep_left(struct dentry *dir, const char *name, size_t len, bool whiteout, const struct inode *before);
 /* The backing file's data may be needed until the journal's record of its end is on the disk. */
-void ovl_keep_free(uint64_t id);
-int ovl_keep_room(const struct super *sb); /* [U] 0, or why nothing can be recorded: -ENOSPC, -EIO */
-int ovl_keep_replay(struct ovl_sb *os);
+void ovl_keep_free(const struct ovl_inode *o);
+int ovl_keep_room(const struct super *sb);              /* [U] 0, or why nothing can be recorded: -ENOSPC, -EIO */
+int ovl_keep_load(void);                                /* before the first overlay is made */
+int ovl_keep_replay(struct ovl_sb *os, unsigned store); /* nothing if store is not a kept one */
 /* keep_build.c */
 struct model;
 int ovl_keep_build(struct ovl_sb *os, const struct model *m);

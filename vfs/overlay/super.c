@@ -88,8 +88,12 @@ int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **
 	unsigned n = 0;
 	int r = o ? 0 : -ENOMEM;
 
-	if (r)
+	if (!r && !export)
+		r = ovl_keep_load();
+	if (r) {
+		free(o); /* at start-up: the process ends */
 		return r;
+	}
 	o->export = export;
 	o->has_lower = true;
 	if (!export && vfs_config()->n_layers)
@@ -105,8 +109,8 @@ int overlay_new(uint32_t export, uint32_t flags, unsigned store, struct super **
 	struct inode *root = ovl_lower_inode(&o->sb, &a, "", 0);
 	vfs_wrunlock();
 	r = set_root(o, root);
-	if (!r && !export && !(flags & SB_RDONLY) && vfs_config()->keep)
-		r = ovl_keep_replay(o);
+	if (!r && !(flags & SB_RDONLY))
+		r = ovl_keep_replay(o, store);
 	if (!r)
 		*out = &o->sb;
 	return r;

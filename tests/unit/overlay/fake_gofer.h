@@ -11,16 +11,17 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-static int fake_root = -1;           /* the lower */
-static unsigned fake_calls;          /* round trips */
-static void (*fake_meanwhile)(void); /* runs once, before a walk's answer arrives */
-static unsigned fake_delay_us;       /* each open takes so long */
+static int fake_root = -1;                   /* the lower */
+static atomic_uint fake_calls;               /* round trips */
+static void (*_Atomic fake_meanwhile)(void); /* runs once, before a walk's answer arrives */
+static unsigned fake_delay_us;               /* each open takes so long */
 
 static const char *fake_path(const char *p)
 {
@@ -111,9 +112,8 @@ int gofer_walk(struct gofer *g, uint32_t export, const char *path, unsigned skip
 	       unsigned *n, char *link, size_t link_size)
 {
 	int r = fake_walk(g, export, path, skip, attrs, max, n, link, link_size);
-	void (*fn)(void) = fake_meanwhile;
+	void (*fn)(void) = atomic_exchange(&fake_meanwhile, NULL);
 
-	fake_meanwhile = NULL;
 	if (fn)
 		fn();
 	return r;
