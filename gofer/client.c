@@ -438,7 +438,8 @@ static int object_arg(const char *path, struct wire_str *out)
 	return path_arg(path ? path : "", out, NULL);
 }
 
-static ssize_t get_xattr(struct gofer *g, uint32_t export, const char *path, int fd, const char *name, void *buf, size_t size)
+static ssize_t get_xattr(struct gofer *g, uint32_t export, const char *path, int fd, const char *name, void *buf,
+			 size_t size)
 {
 	struct getxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
 	struct getxattr_rep r;

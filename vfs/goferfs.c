@@ -262,8 +262,8 @@ static void keep_unlinked(const struct dentry *d, const char *path)
 	struct gattr a;
 	vfs_rdlock();
 	const struct inode *i = d->inode;
-	bool want = i && S_ISREG(i->mode) && to_ginode(i)->opened && to_ginode(i)->fd < 0 &&
-		    !strcmp(to_ginode(i)->path, path);
+	bool want =
+	    i && S_ISREG(i->mode) && to_ginode(i)->opened && to_ginode(i)->fd < 0 && !strcmp(to_ginode(i)->path, path);
 	vfs_rdunlock();
 	if (!want || gofer_open(gs->gofer, gs->export, path, O_RDONLY, &fd, &a))
 		return;
@@ -465,7 +465,8 @@ static int goferfs_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *
 	AUTO_CLOSE int fd = -1;
 	int err = change_place(d, inode, path, &fd);
 	if (!err)
-		err = fd < 0 ? gofer_setattr(gs->gofer, gs->export, path, &g) : gofer_fsetattr(gs->gofer, gs->export, fd, &g);
+		err =
+		    fd < 0 ? gofer_setattr(gs->gofer, gs->export, path, &g) : gofer_fsetattr(gs->gofer, gs->export, fd, &g);
 	if (err)
 		return err;
 	err = fd < 0 ? refresh(inode, path) : refresh_fd(inode, fd);

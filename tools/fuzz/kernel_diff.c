@@ -269,7 +269,8 @@ static enum ending compare(struct kf_diff *d, const struct kf_op *o, int64_t r, 
 	if (refused_by_design(o, r))
 		return ENDS;
 	/* Backing files are opened with O_NOFOLLOW, tokens with O_DIRECTORY, too, nameless files by name, and that shows. */
-	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 && ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE | O_NOATIME)) == 0)
+	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 &&
+	    ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE | O_NOATIME)) == 0)
 		return SAME;
 	if (o->nr == SYS_lseek && fd->dir && o->res >= 0 && r >= 0 && (o->res || r))
 		return ENDS;
