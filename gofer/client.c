@@ -438,28 +438,55 @@ static ssize_t take_value(struct gofer *g, struct conn *c, uint32_t length, stru
 	return n;
 }
 
-ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const char *name, void *buf, size_t size)
+/* Where a request goes: path, or if that's NULL what its descriptor is of. */
+static int object_arg(const char *path, struct wire_str *out)
+{
+	return path_arg(path ? path : "", out, NULL);
+}
+
+static ssize_t get_xattr(struct gofer *g, uint32_t export, const char *path, int fd, const char *name, void *buf,
+			 size_t size)
 {
 	struct getxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
 	struct getxattr_rep r;
 	struct conn *c = NULL;
-	int err = path_arg(path, &q.path, NULL);
+	int err = object_arg(path, &q.path);
 	if (!err)
 		err = name_arg(name, &q.name);
 	if (!err)
-		err = call_getxattr(g, &q, &r, -1, NULL, &c);
+		err = call_getxattr(g, &q, &r, fd, NULL, &c);
+	return err ? err : take_value(g, c, r.length, r.value, buf, size);
+}
+
+ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const char *name, void *buf, size_t size)
+{
+	return get_xattr(g, export, path, -1, name, buf, size);
+}
+
+ssize_t gofer_fgetxattr(struct gofer *g, uint32_t export, int fd, const char *name, void *buf, size_t size)
+{
+	return get_xattr(g, export, NULL, fd, name, buf, size);
+}
+
+static ssize_t list_xattr(struct gofer *g, uint32_t export, const char *path, int fd, char *buf, size_t size)
+{
+	struct listxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
+	struct listxattr_rep r;
+	struct conn *c = NULL;
+	int err = object_arg(path, &q.path);
+	if (!err)
+		err = call_listxattr(g, &q, &r, fd, NULL, &c);
 	return err ? err : take_value(g, c, r.length, r.value, buf, size);
 }
 
 ssize_t gofer_listxattr(struct gofer *g, uint32_t export, const char *path, char *buf, size_t size)
 {
-	struct listxattr_req q = {.export = export, .size = (uint32_t)MIN(size, (size_t)WIRE_XATTR_MAX)};
-	struct listxattr_rep r;
-	struct conn *c = NULL;
-	int err = path_arg(path, &q.path, NULL);
-	if (!err)
-		err = call_listxattr(g, &q, &r, -1, NULL, &c);
-	return err ? err : take_value(g, c, r.length, r.value, buf, size);
+	return list_xattr(g, export, path, -1, buf, size);
+}
+
+ssize_t gofer_flistxattr(struct gofer *g, uint32_t export, int fd, char *buf, size_t size)
+{
+	return list_xattr(g, export, NULL, fd, buf, size);
 }
 
 int gofer_create(struct gofer *g, uint32_t export, const char *path, int flags, uint32_t mode, uint32_t uid, uint32_t gid,
@@ -521,7 +548,7 @@ int gofer_rename(struct gofer *g, uint32_t export, const char *from, const char 
 	return err ? err : call_rename(g, &q, &r, -1, NULL, NULL);
 }
 
-int gofer_setattr(struct gofer *g, uint32_t export, const char *path, const struct gsetattr *sa)
+static int set_attr(struct gofer *g, uint32_t export, const char *path, int fd, const struct gsetattr *sa)
 {
 	struct setattr_req q = {
 	    .export = export,
@@ -534,15 +561,25 @@ int gofer_setattr(struct gofer *g, uint32_t export, const char *path, const stru
 	    .mtime = sa->mtime,
 	};
 	struct setattr_rep r;
-	int err = path_arg(path, &q.path, NULL);
-	return err ? err : call_setattr(g, &q, &r, -1, NULL, NULL);
+	int err = object_arg(path, &q.path);
+	return err ? err : call_setattr(g, &q, &r, fd, NULL, NULL);
 }
 
-int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const char *name, const void *value, size_t size,
-		   int flags)
+int gofer_setattr(struct gofer *g, uint32_t export, const char *path, const struct gsetattr *sa)
+{
+	return set_attr(g, export, path, -1, sa);
+}
+
+int gofer_fsetattr(struct gofer *g, uint32_t export, int fd, const struct gsetattr *sa)
+{
+	return set_attr(g, export, NULL, fd, sa);
+}
+
+static int set_xattr(struct gofer *g, uint32_t export, const char *path, int fd, const char *name, const void *value,
+		     size_t size, int flags)
 {
 	struct wire_str p, n;
-	int err = path_arg(path, &p, NULL);
+	int err = object_arg(path, &p);
 	if (!err)
 		err = name_arg(name, &n);
 	if (!err && size > WIRE_XATTR_MAX)
@@ -552,10 +589,21 @@ int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const cha
 	if (!value) {
 		struct removexattr_req q = {.export = export, .path = p, .name = n};
 		struct removexattr_rep r;
-		return call_removexattr(g, &q, &r, -1, NULL, NULL);
+		return call_removexattr(g, &q, &r, fd, NULL, NULL);
 	}
 	struct setxattr_req q = {
 	    .export = export, .path = p, .name = n, .value = {value, (uint32_t)size}, .flags = (uint32_t)flags};
 	struct setxattr_rep r;
-	return call_setxattr(g, &q, &r, -1, NULL, NULL);
+	return call_setxattr(g, &q, &r, fd, NULL, NULL);
+}
+
+int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const char *name, const void *value, size_t size,
+		   int flags)
+{
+	return set_xattr(g, export, path, -1, name, value, size, flags);
+}
+
+int gofer_fsetxattr(struct gofer *g, uint32_t export, int fd, const char *name, const void *value, size_t size, int flags)
+{
+	return set_xattr(g, export, NULL, fd, name, value, size, flags);
 }

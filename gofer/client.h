@@ -63,6 +63,9 @@ int gofer_statfs(struct gofer *g, uint32_t export, const char *path, struct stat
 ssize_t gofer_getxattr(struct gofer *g, uint32_t export, const char *path, const char *name, void *buf,
 		       size_t size) MUST_CHECK;
 ssize_t gofer_listxattr(struct gofer *g, uint32_t export, const char *path, char *buf, size_t size) MUST_CHECK;
+/* By a descriptor of a regular file that gofer_open() gave for this export, whatever its names are by now: -EXDEV if it isn't. */
+ssize_t gofer_fgetxattr(struct gofer *g, uint32_t export, int fd, const char *name, void *buf, size_t size) MUST_CHECK;
+ssize_t gofer_flistxattr(struct gofer *g, uint32_t export, int fd, char *buf, size_t size) MUST_CHECK;
 
 /* Changes: -EROFS on an export that is read-only. New objects get mode (already masked) and uid:gid where the gofer may. */
 int gofer_create(struct gofer *g, uint32_t export, const char *path, int flags, uint32_t mode, uint32_t uid, uint32_t gid,
@@ -88,5 +91,9 @@ struct gsetattr {
 int gofer_setattr(struct gofer *g, uint32_t export, const char *path, const struct gsetattr *sa) MUST_CHECK;
 int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const char *name, const void *value, size_t size,
 		   int flags) MUST_CHECK; /* value NULL: remove */
+/* By descriptor, as gofer_fgetxattr(). */
+int gofer_fsetattr(struct gofer *g, uint32_t export, int fd, const struct gsetattr *sa) MUST_CHECK;
+int gofer_fsetxattr(struct gofer *g, uint32_t export, int fd, const char *name, const void *value, size_t size,
+		    int flags) MUST_CHECK;
 
 #endif

@@ -31,6 +31,12 @@ int gofer_send_reply(struct conn *c, uint32_t op, int status, struct wire_out *o
 	return wire_send(c->sock, o->p, o->len, status ? -1 : c->reply_fd);
 }
 
+static bool takes_fd(uint32_t op)
+{
+	return op == OP_FSTAT || op == OP_GETXATTR || op == OP_LISTXATTR || op == OP_SETATTR || op == OP_SETXATTR ||
+	       op == OP_REMOVEXATTR;
+}
+
 /* A request in c->in. False ends the connection. */
 static bool answer(struct conn *c, size_t len)
 {
@@ -38,7 +44,7 @@ static bool answer(struct conn *c, size_t len)
 	struct wire_out o;
 	int status;
 	uint32_t op = wire_get_u32(&i);
-	if (i.fail || (c->request_fd >= 0) != (op == OP_FSTAT))
+	if (i.fail || (c->request_fd >= 0 ? !takes_fd(op) : op == OP_FSTAT))
 		return false;
 	switch (op) {
 #define MSG(OP, name, req, rep)                                                  \

@@ -383,12 +383,38 @@ static int xattr_reply(struct conn *c, ssize_t n, uint32_t size, uint32_t *lengt
 	return 0;
 }
 
+/*
+ * at_path(), or with an empty path the descriptor that came with the request: of a regular file that may have lost its name, opened through
+ * this very export, else EXDEV. The mount tells: it's a clone that nobody else has. What lies on a mount below it can't be changed so.
+ */
+static int at_object(const struct conn *c, uint32_t export, const struct wire_str *path, bool change, int *fd)
+{
+	const struct gofer_export *e = get_export(c, export);
+	struct gattr root, a;
+	int err;
+	if (c->request_fd < 0)
+		return at_path(c, export, path, change, fd);
+	if (!e || path->len)
+		return OP_MALFORMED;
+	if (change && e->ro)
+		return -EROFS;
+	err = get_attr(e->rootfd, "", &root);
+	if (!err)
+		err = get_attr(c->request_fd, "", &a);
+	if (err)
+		return err;
+	if (a.mnt_id != root.mnt_id || !S_ISREG(a.mode))
+		return -EXDEV;
+	*fd = fcntl(c->request_fd, F_DUPFD_CLOEXEC, 0);
+	return *fd < 0 ? -errno : 0;
+}
+
 int gofer_op_getxattr(struct conn *c, const struct getxattr_req *q, struct getxattr_rep *r)
 {
 	AUTO_CLOSE int fd = -1;
 	if (!xattr_name_ok(&q->name))
 		return OP_MALFORMED;
-	int err = at_path(c, q->export, &q->path, false, &fd);
+	int err = at_object(c, q->export, &q->path, false, &fd);
 	if (err)
 		return err;
 	ssize_t n = getxattr(fd_name(fd).s, q->name.s, c->scratch, MIN(q->size, (uint32_t)WIRE_XATTR_MAX));
@@ -398,7 +424,7 @@ int gofer_op_getxattr(struct conn *c, const struct getxattr_req *q, struct getxa
 int gofer_op_listxattr(struct conn *c, const struct listxattr_req *q, struct listxattr_rep *r)
 {
 	AUTO_CLOSE int fd = -1;
-	int err = at_path(c, q->export, &q->path, false, &fd);
+	int err = at_object(c, q->export, &q->path, false, &fd);
 	if (err)
 		return err;
 	ssize_t n = listxattr(fd_name(fd).s, (char *)c->scratch, MIN(q->size, (uint32_t)WIRE_XATTR_MAX));
@@ -410,7 +436,7 @@ int gofer_op_setxattr(struct conn *c, const struct setxattr_req *q, UNUSED struc
 	AUTO_CLOSE int fd = -1;
 	if (!xattr_name_ok(&q->name) || q->value.len > WIRE_XATTR_MAX)
 		return OP_MALFORMED;
-	int err = at_path(c, q->export, &q->path, true, &fd);
+	int err = at_object(c, q->export, &q->path, true, &fd);
 	if (err)
 		return err;
 	return setxattr(fd_name(fd).s, q->name.s, q->value.p, q->value.len, (int)q->flags) < 0 ? -errno : 0;
@@ -421,7 +447,7 @@ int gofer_op_removexattr(struct conn *c, const struct removexattr_req *q, UNUSED
 	AUTO_CLOSE int fd = -1;
 	if (!xattr_name_ok(&q->name))
 		return OP_MALFORMED;
-	int err = at_path(c, q->export, &q->path, true, &fd);
+	int err = at_object(c, q->export, &q->path, true, &fd);
 	if (err)
 		return err;
 	return removexattr(fd_name(fd).s, q->name.s) < 0 ? -errno : 0;
@@ -565,7 +591,7 @@ int gofer_op_setattr(struct conn *c, const struct setattr_req *q, UNUSED struct 
 {
 	AUTO_CLOSE int fd = -1;
 	struct gattr a;
-	int err = at_path(c, q->export, &q->path, true, &fd);
+	int err = at_object(c, q->export, &q->path, true, &fd);
 	if (!err)
 		err = get_attr(fd, "", &a);
 	if (!err && (q->valid & GS_SIZE))

@@ -172,7 +172,8 @@ const struct filter_rule filter_rules[] = {
     FCNTL(F_DUPFD_CLOEXEC),
     FCNTL(F_GETFD),
     FCNTL(F_SETFD),
-    FCNTL(F_SETFL),
+    /* Who may set O_NOATIME, the owner, only we know. */
+    ALLOW2(fcntl, EQ(1, F_SETFL), MASKED(2, O_NOATIME, 0)),
     FCNTL(F_GETPIPE_SZ),
     FCNTL(F_SETPIPE_SZ),
     FCNTL(F_ADD_SEALS),

@@ -10,14 +10,14 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
-/* A bad descriptor comes before a bad request. */
-static int64_t refuse(struct call *c, int err)
+/* A bad descriptor comes before a bad request. answer: what is said of a good one. */
+static int64_t refuse(struct call *c, int answer)
 {
 	AUTO_VFILE struct vfile f = {0};
 	AUTO_CLOSE int fd = -1;
 	int r = call_file(c, 0, &f, &fd);
 
-	return r < 0 ? r : f.o_path ? -EBADF : err;
+	return r < 0 ? r : f.o_path ? -EBADF : answer;
 }
 
 static int64_t refuse_notify(struct call *c)
@@ -33,6 +33,20 @@ static int64_t refuse_notify(struct call *c)
 	if (!(arg_u32(c, 2) & ~(uint32_t)DN_MULTISHOT))
 		return 0; /* none any more: there was none */
 	return f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
+}
+
+/* Only with O_NOATIME does F_SETFL come here. */
+static int64_t set_flags(struct call *c)
+{
+	AUTO_VFILE struct vfile f = {0};
+	AUTO_CLOSE int fd = -1;
+	int r = call_file(c, 0, &f, &fd);
+
+	if (r < 0)
+		return r;
+	if (f.o_path)
+		return -EBADF;
+	return f.kind == VF_FOREIGN ? CALL_CONTINUE : vfs_setfl(&c->ctx, &f, fd, arg_int(c, 2));
 }
 
 int64_t sys_fcntl(struct call *c)
@@ -55,6 +69,10 @@ int64_t sys_fcntl(struct call *c)
 		return pid_check_kill(c, pid, 0);
 	case F_NOTIFY:
 		return refuse_notify(c);
+	case F_SETFL:
+		return set_flags(c);
+	case F_GETLEASE:
+		return refuse(c, F_UNLCK); /* there are none */
 	default:
 		/* Leases, write hints, F_SETOWN_EX: as on a file system without them. */
 		return refuse(c, -EINVAL);

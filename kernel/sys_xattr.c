@@ -31,9 +31,9 @@ static int open_target(struct call *c, enum form form, struct call_target *t)
 	if (form == FD)
 		return call_target_fd(c, 0, false, t);
 	n = call_path_or_null(c, at, name, flags);
-	/* fs/xattr.c looks only two of the four up in the current directory then. */
-	if (n == 0 && at && (c->nr == SYS_LISTXATTRAT || c->nr == SYS_REMOVEXATTRAT))
-		return call_target_fd(c, 0, true, t);
+	/* As fsetxattr(2) then, and fs/xattr.c looks only two of the four up in the current directory. */
+	if (n == 0 && (arg_int(c, 0) != AT_FDCWD || c->nr == SYS_LISTXATTRAT || c->nr == SYS_REMOVEXATTRAT))
+		return call_target_fd(c, 0, false, t);
 	return n < 0 ? (int)n : call_target(c, at ? 0 : -1, name, flags, t);
 }
 

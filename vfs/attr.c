@@ -26,8 +26,6 @@ static void target_put(struct target *t)
 static int target_get(const struct path *p, const struct vfile *f, struct target *t)
 {
 	if (f) {
-		if (f->o_path)
-			return -EBADF;
 		if (f->kind == VF_FOREIGN)
 			return -EPERM;
 		p = &f->path;

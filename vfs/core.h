@@ -127,6 +127,8 @@ void nd_end(struct nameidata *nd);
 int walk_parent(struct nameidata *nd);
 /* The whole way. */
 int walk_full(struct nameidata *nd, unsigned flags);
+/* Goes where a last component that isn't LAST_NORM leads. */
+int walk_dots(struct nameidata *nd);
 /* The last component after walk_parent(), not followed, mounts crossed if cross: referenced; may be negative. */
 int walk_last(struct nameidata *nd, bool cross, struct path *out);
 /* Goes on with the text of a symlink found by walk_last(): then walk_parent() again. 1: it was a magic link, nd->path is there. */

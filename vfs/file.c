@@ -110,6 +110,24 @@ int vfs_fstat(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct kst
 	return 0;
 }
 
+int vfs_setfl(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int flags)
+{
+	int now = fcntl(hostfd, F_GETFL);
+	bool may;
+
+	if (now < 0)
+		return -errno;
+	vfs_rdlock();
+	may = (now & O_NOATIME) || inode_owner_or_capable(ctx->cred, f->inode);
+	vfs_rdunlock();
+	if (!may)
+		return -EPERM;
+	if (fcntl(hostfd, F_SETFL, flags) == 0)
+		return 0;
+	/* The host's owner is somebody else. A lower file is on a read-only mount, where there's no atime to keep. */
+	return errno == EPERM && fcntl(hostfd, F_SETFL, flags & ~O_NOATIME) == 0 ? 0 : -errno;
+}
+
 int vfs_vfile_statfs(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, struct statfs *out)
 {
 	struct path p = f->path;

@@ -5,8 +5,8 @@
  * Nothing is believed for longer than a call: names are looked up anew at each walk (SB_REMOTE) and attributes asked for (I_LIVE). An inode
  * stands for a host object (device, inode number, time of birth), so that hard links are one inode and a descriptor handed out is known again.
  *
- * Paths: an operation with a dentry names the file by the dentry's place in the tree, one without by the path that the inode
- * was last found at (gi->path; rename() corrects it). The latter is checked against the object's identity before a change.
+ * Paths: an operation with a dentry names the file by the dentry's place in the tree, one without by our descriptor if the name it was last
+ * found at is gone (gi->fd), else by that name (gi->path; rename() corrects it), checked against the object's identity before a change.
  *
  * Locks: the table of inodes and all of struct ginode are under the VFS lock. RPCs are made without it.
  */
@@ -22,7 +22,7 @@
 
 /* So many inodes last opened are kept, else eviction of a name would make the program's descriptor unknown. */
 #define KEEP_OPENED 1024
-/* So many of those keep a descriptor of ours once their last name is removed: attributes can then be asked for by it alone. */
+/* So many of those that last lost the name we know them by have a descriptor of ours. */
 #define KEEP_UNLINKED 128
 
 struct ginode {
@@ -36,7 +36,8 @@ struct ginode {
 	char *text;  /* of a symlink */
 	bool hashed; /* in the super's table: false once another object took its number */
 	bool opened;
-	int fd; /* of an unlinked file, or -1; set once, closed by release */
+	int fd;           /* of a file whose path was removed, or -1 */
+	unsigned kept_at; /* where it is in the super's kept[], if fd isn't -1 */
 	UT_hash_handle hh;
 };
 
@@ -47,7 +48,8 @@ struct gsuper {
 	struct ginode *table;
 	struct inode *opened[KEEP_OPENED]; /* referenced; a ring */
 	unsigned next_opened;
-	unsigned unlinked; /* inodes with a descriptor */
+	struct ginode *kept[KEEP_UNLINKED]; /* a ring of those with a descriptor, not referenced: each takes itself out */
+	unsigned next_kept;
 };
 
 static const struct inode_ops goferfs_ops;
@@ -156,14 +158,21 @@ static struct inode *find_inode(struct gsuper *gs, const struct gattr *a, const 
 	return &gi->i;
 }
 
+/* [W] */
+static void drop_fd(struct ginode *gi)
+{
+	if (gi->fd < 0)
+		return;
+	close(gi->fd);
+	gi->fd = -1;
+	to_gsuper(gi->i.sb)->kept[gi->kept_at] = NULL;
+}
+
 static void goferfs_release(struct inode *i)
 {
 	struct ginode *gi = to_ginode(i);
 	unhash(gi);
-	if (gi->fd >= 0) {
-		close(gi->fd);
-		to_gsuper(i->sb)->unlinked--;
-	}
+	drop_fd(gi);
 	free(gi->path);
 	free(gi->text);
 	free(gi);
@@ -222,14 +231,20 @@ static int refresh(struct inode *i, const char *path)
 	return err;
 }
 
-/* Attributes of a file without a name by the descriptor that keep_unlinked() left. */
-static int refresh_unlinked(struct inode *i)
+/* A duplicate of the descriptor that keep_unlinked() left, the caller's, or -1. */
+static int kept_fd(const struct inode *i)
+{
+	vfs_rdlock();
+	int fd = to_ginode(i)->fd < 0 ? -1 : fcntl(to_ginode(i)->fd, F_DUPFD_CLOEXEC, 0);
+	vfs_rdunlock();
+	return fd;
+}
+
+/* refresh() by descriptor. */
+static int refresh_fd(struct inode *i, int fd)
 {
 	struct gattr a;
-	vfs_rdlock();
-	int fd = to_ginode(i)->fd;
-	vfs_rdunlock();
-	int err = fd < 0 ? -ESTALE : gofer_fstat(to_gsuper(i->sb)->gofer, fd, &a);
+	int err = gofer_fstat(to_gsuper(i->sb)->gofer, fd, &a);
 	if (err)
 		return err;
 	vfs_wrlock();
@@ -239,7 +254,7 @@ static int refresh_unlinked(struct inode *i)
 	return 0;
 }
 
-/* Before d loses what may be the last name of a file that the program may have open. Failing costs only fresh attributes later. */
+/* Before d, by whose name we know a file that the program may have open, is removed. Failing makes what comes by descriptor later ESTALE. */
 static void keep_unlinked(const struct dentry *d, const char *path)
 {
 	struct gsuper *gs = to_gsuper(d->sb);
@@ -247,26 +262,38 @@ static void keep_unlinked(const struct dentry *d, const char *path)
 	struct gattr a;
 	vfs_rdlock();
 	const struct inode *i = d->inode;
-	bool want = i && S_ISREG(i->mode) && to_ginode(i)->opened && to_ginode(i)->fd < 0 && gs->unlinked < KEEP_UNLINKED;
+	bool want =
+	    i && S_ISREG(i->mode) && to_ginode(i)->opened && to_ginode(i)->fd < 0 && !strcmp(to_ginode(i)->path, path);
 	vfs_rdunlock();
 	if (!want || gofer_open(gs->gofer, gs->export, path, O_RDONLY, &fd, &a))
 		return;
 	vfs_wrlock();
 	struct ginode *gi = d->inode ? to_ginode(d->inode) : NULL;
-	if (gi && gi->fd < 0 && a.nlink == 1 && same_object(gi, &a)) {
+	if (gi && gi->fd < 0 && same_object(gi, &a)) {
+		if (gs->kept[gs->next_kept])
+			drop_fd(gs->kept[gs->next_kept]);
 		gi->fd = take_fd(&fd);
-		gs->unlinked++;
+		gi->kept_at = gs->next_kept;
+		gs->kept[gs->next_kept] = gi;
+		gs->next_kept = (gs->next_kept + 1) % KEEP_UNLINKED;
 	}
 	vfs_wrunlock();
 }
 
-/* Where to change i: by the name in the tree if there's one, else by where it was last, if it's still there. */
+/* Where to find i for a change: by the name in the tree if there's one, else by where it was last, if it's still there. */
 static int change_path(const struct dentry *d, struct inode *i, char buf[PATH_MAX])
 {
 	if (d)
 		return dentry_path(d, buf);
 	int err = inode_path(i, buf);
 	return err ? err : refresh(i, buf);
+}
+
+/* Where to change i: at buf, or if *fd isn't -1 by that, the caller's. */
+static int change_place(const struct dentry *d, struct inode *i, char buf[PATH_MAX], int *fd)
+{
+	*fd = d ? -1 : kept_fd(i);
+	return *fd >= 0 ? 0 : change_path(d, i, buf);
 }
 
 static int goferfs_lookup(struct dentry *dir, const char *name, size_t len, const char *rest, struct lookup_result *out,
@@ -369,11 +396,10 @@ static ssize_t goferfs_readlink(struct vfs_ctx *ctx, struct inode *inode, char *
 static int goferfs_getattr(struct vfs_ctx *ctx, struct inode *inode, struct kstat *st)
 {
 	char path[PATH_MAX];
-	int err = inode_path(inode, path);
-	if (!err)
+	AUTO_CLOSE int fd = kept_fd(inode);
+	int err = fd < 0 ? inode_path(inode, path) : refresh_fd(inode, fd);
+	if (!err && fd < 0)
 		err = refresh(inode, path);
-	if (err == -ESTALE)
-		err = refresh_unlinked(inode);
 	/* Gone or moved by somebody else: what was last known of the object. Only a gofer that's gone is an error. */
 	if (err == -EIO)
 		return err;
@@ -436,12 +462,14 @@ static int goferfs_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *
 	    .atime = sa->atime,
 	    .mtime = sa->mtime,
 	};
-	int err = change_path(d, inode, path);
+	AUTO_CLOSE int fd = -1;
+	int err = change_place(d, inode, path, &fd);
 	if (!err)
-		err = gofer_setattr(gs->gofer, gs->export, path, &g);
+		err =
+		    fd < 0 ? gofer_setattr(gs->gofer, gs->export, path, &g) : gofer_fsetattr(gs->gofer, gs->export, fd, &g);
 	if (err)
 		return err;
-	err = refresh(inode, path);
+	err = fd < 0 ? refresh(inode, path) : refresh_fd(inode, fd);
 	return err == -ESTALE ? 0 : err;
 }
 
@@ -449,6 +477,9 @@ static ssize_t goferfs_getxattr(struct inode *inode, const char *name, void *buf
 {
 	struct gsuper *gs = to_gsuper(inode->sb);
 	char path[PATH_MAX];
+	AUTO_CLOSE int fd = kept_fd(inode);
+	if (fd >= 0)
+		return gofer_fgetxattr(gs->gofer, gs->export, fd, name, buf, size);
 	int err = inode_path(inode, path);
 	return err ? err : gofer_getxattr(gs->gofer, gs->export, path, name, buf, size);
 }
@@ -457,6 +488,9 @@ static ssize_t goferfs_listxattr(struct inode *inode, char *buf, size_t size)
 {
 	struct gsuper *gs = to_gsuper(inode->sb);
 	char path[PATH_MAX];
+	AUTO_CLOSE int fd = kept_fd(inode);
+	if (fd >= 0)
+		return gofer_flistxattr(gs->gofer, gs->export, fd, buf, size);
 	int err = inode_path(inode, path);
 	return err ? err : gofer_listxattr(gs->gofer, gs->export, path, buf, size);
 }
@@ -465,8 +499,12 @@ static int goferfs_setxattr(struct dentry *d, struct inode *inode, const char *n
 {
 	struct gsuper *gs = to_gsuper(inode->sb);
 	char path[PATH_MAX];
-	int err = change_path(d, inode, path);
-	return err ? err : gofer_setxattr(gs->gofer, gs->export, path, name, v, n, flags);
+	AUTO_CLOSE int fd = -1;
+	int err = change_place(d, inode, path, &fd);
+	if (err)
+		return err;
+	return fd < 0 ? gofer_setxattr(gs->gofer, gs->export, path, name, v, n, flags)
+		      : gofer_fsetxattr(gs->gofer, gs->export, fd, name, v, n, flags);
 }
 
 static int goferfs_mknod(struct dentry *d, uint32_t mode, dev_t rdev, uid_t uid, gid_t gid, const char *link_target)
@@ -497,6 +535,15 @@ static int goferfs_link(struct inode *inode, struct dentry *from, struct dentry 
 	return err ? err : gofer_link(gs->gofer, gs->export, a, b);
 }
 
+/* What's said of an object that nothing of ours leads to any more (a directory's token, an O_PATH descriptor) is what was last known. */
+static void lost_name(const struct dentry *d)
+{
+	vfs_wrlock();
+	if (d->inode && d->inode->nlink)
+		d->inode->nlink = S_ISDIR(d->inode->mode) ? 0 : d->inode->nlink - 1;
+	vfs_wrunlock();
+}
+
 static int remove_name(struct dentry *d, bool dir)
 {
 	struct gsuper *gs = to_gsuper(d->sb);
@@ -504,7 +551,11 @@ static int remove_name(struct dentry *d, bool dir)
 	int err = dentry_path(d, path);
 	if (!err && !dir)
 		keep_unlinked(d, path);
-	return err ? err : gofer_unlink(gs->gofer, gs->export, path, dir);
+	if (!err)
+		err = gofer_unlink(gs->gofer, gs->export, path, dir);
+	if (!err)
+		lost_name(d);
+	return err;
 }
 
 static int goferfs_unlink(struct dentry *d)
@@ -545,6 +596,8 @@ static int goferfs_rename(struct dentry *from, struct dentry *to, unsigned flags
 		err = gofer_rename(gs->gofer, gs->export, a, b, flags);
 	if (err)
 		return err;
+	if (!flags && to->inode != from->inode)
+		lost_name(to);
 	vfs_wrlock();
 	for (struct ginode *gi = gs->table; gi; gi = gi->hh.next) {
 		char *p = moved(gi->path, a, b);

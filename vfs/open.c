@@ -175,8 +175,10 @@ static int open_path(struct opening *o, const struct path *p, bool magic, int *h
 					 (o->acc & MAY_WRITE ? VFS_NOTE_WRITTEN : 0));
 		if (!err && !dir) {
 			d_set_alias(p->dentry, i);
-			if ((o->acc & MAY_WRITE) && !o->created && S_ISREG(i->mode) && !(i->sb->flags & SB_REMOTE)) {
-				/* Writes happen natively, where we can't see them: what a write would drop goes now. */
+			if ((o->acc & MAY_WRITE) && !o->created && S_ISREG(i->mode) &&
+			    (!(i->sb->flags & SB_REMOTE) || (o->flags & O_TRUNC))) {
+				/* Writes happen natively, where we can't see them: what a write would drop goes now. On a bind the host sees to
+				 * that, but for O_TRUNC, which the gofer does with its own privileges. */
 				struct vfile f = {.kind = VF_FILE, .inode = i, .path = *p};
 
 				err = vfs_killpriv(o->ctx, &f);
@@ -202,7 +204,9 @@ static int open_create(struct opening *o, const struct path *base, const char *n
 		if (err)
 			break;
 		if (nd.last_type != LAST_NORM || nd.want_dir) {
-			err = nd.last_type != LAST_NORM && (o->flags & O_EXCL) ? -EEXIST : -EISDIR;
+			err = nd.last_type != LAST_NORM ? walk_dots(&nd) : 0;
+			if (!err)
+				err = nd.last_type != LAST_NORM && (o->flags & O_EXCL) ? -EEXIST : -EISDIR;
 			break;
 		}
 		path_put(&next);

@@ -387,6 +387,9 @@ int pseudo_donate(const void *data, size_t len, int *hostfd)
 	}
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
 		return -errno;
+	/* What fstat(2) shows of it; nearly all such files are. */
+	if (fchmod(fd, 0444) < 0)
+		return -errno;
 	int r = pseudo_reopen(fd, O_RDONLY);
 	if (r < 0)
 		return r;

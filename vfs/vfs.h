@@ -239,6 +239,9 @@ int vfs_rmdir(struct vfs_ctx *ctx, const struct path *base, const char *name) MU
 int vfs_rename(struct vfs_ctx *ctx, const struct path *obase, const char *oname, const struct path *nbase, const char *nname,
 	       unsigned flags) MUST_CHECK;
 
+/* fcntl(F_SETFL) with O_NOATIME on hostfd, which is f and whose open file description is the tracee's: only by the owner. */
+int vfs_setfl(struct vfs_ctx *ctx, const struct vfile *f, int hostfd, int flags) MUST_CHECK;
+
 /* --- Attributes: by path (vfs_resolve() first) or by descriptor; exactly one of p and f is not NULL. ---------------- */
 
 int vfs_chmod(struct vfs_ctx *ctx, const struct path *p, const struct vfile *f, mode_t mode) MUST_CHECK;

@@ -635,6 +635,11 @@ bool path_is_under(const struct path *p, const struct path *top)
 	}
 }
 
+int walk_dots(struct nameidata *nd)
+{
+	return nd->last_type == LAST_DOTDOT ? dotdot(nd) : 0;
+}
+
 int walk_full(struct nameidata *nd, unsigned flags)
 {
 	struct path next;
@@ -645,7 +650,7 @@ int walk_full(struct nameidata *nd, unsigned flags)
 		if (err)
 			return err;
 		if (nd->last_type != LAST_NORM) {
-			err = nd->last_type == LAST_DOTDOT ? dotdot(nd) : 0;
+			err = walk_dots(nd);
 			if (err)
 				return err;
 			break;

@@ -10,7 +10,8 @@
  *   compared;
  *   what is refused by design ends the sequence: RENAME_WHITEOUT, on a read-write bind O_TMPFILE, opening FIFOs, making sockets and devices;
  *   linkat(AT_EMPTY_PATH) by another than who opened the descriptor, which is ENOENT on the host;
- *   O_NOFOLLOW and O_TMPFILE (with O_DIRECTORY) in F_GETFL;
+ *   O_NOFOLLOW, O_TMPFILE (with O_DIRECTORY) and, of what was opened from the lower, O_NOATIME in F_GETFL;
+ *   positions in directories are a file system's own: a seek to another than the start ends the sequence;
  *   O_PATH descriptors: lseek, fsync, F_SETFL, F_GETFL and ioctl aren't EBADF (vfs/README.md);
  *   times of now, inode and device numbers, sizes of directories, order of names are a file system's own.
  */
@@ -268,8 +269,11 @@ static enum ending compare(struct kf_diff *d, const struct kf_op *o, int64_t r, 
 	if (refused_by_design(o, r))
 		return ENDS;
 	/* Backing files are opened with O_NOFOLLOW, tokens with O_DIRECTORY, too, nameless files by name, and that shows. */
-	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 && ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE)) == 0)
+	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 &&
+	    ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE | O_NOATIME)) == 0)
 		return SAME;
+	if (o->nr == SYS_lseek && fd->dir && o->res >= 0 && r >= 0 && (o->res || r))
+		return ENDS;
 	if (o->res != r && !is_list)
 		return differ(d, "host %s, guest %s", name_of(o->res, a), name_of(r, b));
 	if (is_list && o->a[list_arg(o->nr)].v) {

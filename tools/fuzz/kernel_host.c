@@ -101,9 +101,14 @@ BARE static void give(unsigned task)
 
 BARE static void run_op(struct kf_op *o, int (*task)(void *))
 {
+	int tries = 0;
+
 	kf_load(o);
 	if (o->child == KF_NO_FORK)
-		o->res = bare(o->nr, o->a[0].v, o->a[1].v, o->a[2].v, o->a[3].v, o->a[4].v, o->a[5].v);
+		/* With RESOLVE_BENEATH or RESOLVE_IN_ROOT a ".." is EAGAIN when anything on this host was renamed or mounted meanwhile. */
+		do
+			o->res = bare(o->nr, o->a[0].v, o->a[1].v, o->a[2].v, o->a[3].v, o->a[4].v, o->a[5].v);
+		while (o->nr == SYS_openat2 && o->res == -EAGAIN && ++tries < 100);
 	else
 		o->res =
 		    clone(task, stacks[o->child] + STACK, CLONE_VM | CLONE_PARENT | SIGCHLD, (void *)(uintptr_t)o->child) < 0

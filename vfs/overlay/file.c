@@ -153,6 +153,7 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	unsigned times = sa->valid & (SA_ATIME | SA_MTIME | SA_ATIME_NOW | SA_MTIME_NOW);
 	int64_t now = vfs_now();
 	struct kstat was = {.size = -1};
+	bool no_change = false;
 	int r = ovl_keep_room(inode->sb);
 
 	if (r)
@@ -163,7 +164,9 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 		r = ovl_getattr(ctx, inode, &was);
 		if (!r)
 			r = ovl_copy_up(ctx, d, inode, sa->size);
-		if (!r)
+		/* truncate(2) to the size that it has already changes nothing where there's no data to cut (tmpfs): ftruncate(2) would. */
+		no_change = was.size == sa->size && !was.blocks;
+		if (!r && !no_change)
 			r = filestore_truncate(ovl_store(o), o->id, sa->size);
 		ovl_quota_dirty(o);
 		if (r)
@@ -193,15 +196,15 @@ int ovl_setattr(struct vfs_ctx *ctx, struct dentry *d, struct inode *inode, cons
 	if (sa->valid & SA_SIZE) {
 		inode->flags |= I_LIVE;
 		inode->size = sa->size;
-		/* truncate(2) to the size that it has already changes nothing. */
-		if (was.size != sa->size)
+		if (!no_change)
 			inode->mtime = now;
 	}
 	if (times & (SA_ATIME | SA_ATIME_NOW))
 		inode->atime = times & SA_ATIME_NOW ? now : sa->atime;
 	if (times & (SA_MTIME | SA_MTIME_NOW))
 		inode->mtime = times & SA_MTIME_NOW ? now : sa->mtime;
-	inode->ctime = now;
+	if (sa->valid != SA_SIZE || !no_change)
+		inode->ctime = now;
 	if (inode->nlink)
 		ovl_pin(o);
 	if (d && !(d->flags & D_DEAD))

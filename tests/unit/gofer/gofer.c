@@ -287,6 +287,23 @@ static void check_changes(void)
 	cr_expect_eq(gofer_fstat(g, fd, &at), 0);
 	cr_expect_eq(fstat(fd, &st), 0);
 	cr_expect(at.ino == st.st_ino && at.dev == st.st_dev);
+	/* It wasn't opened through the export: it's as if from elsewhere. */
+	cr_expect_eq(gofer_fsetattr(g, 0, fd, &sa), -EXDEV);
+	cr_expect_eq(gofer_fsetxattr(g, 0, fd, "user.x", "v", 1, 0), -EXDEV);
+	cr_expect_eq(gofer_fsetxattr(g, 0, fd, "user.x", NULL, 0, 0), -EXDEV);
+	cr_expect_eq(gofer_fgetxattr(g, 0, fd, "user.x", v, sizeof v), -EXDEV);
+	cr_expect_eq(gofer_flistxattr(g, 0, fd, v, sizeof v), -EXDEV);
+	close(fd);
+	cr_assert_eq(gofer_open(g, 0, "d/moved", O_RDONLY, &fd, &at), 0);
+	cr_expect_eq(gofer_unlink(g, 0, "d/moved", false), 0);
+	cr_expect_eq(gofer_unlink(g, 0, "d/hard", false), 0);
+	cr_expect_eq(gofer_fsetattr(g, 0, fd, &(struct gsetattr){.valid = GS_MODE, .mode = 0640}), 0);
+	cr_expect_eq(gofer_fsetattr(g, 1, fd, &sa), -EROFS);
+	cr_expect_eq(fstat(fd, &st), 0);
+	cr_expect(st.st_mode == (S_IFREG | 0640) && st.st_nlink == 0);
+	close(fd);
+	cr_assert_eq(gofer_open(g, 1, "f", O_RDONLY, &fd, &at), 0);
+	cr_expect_eq(gofer_fsetattr(g, 0, fd, &sa), -EXDEV); /* another export's */
 	close(fd);
 }
 
@@ -513,6 +530,10 @@ static void malformed(int kind)
 	case 10: /* absolute */
 		wire_put_unlink_req((wire_put_u32(&o, OP_UNLINK), &o), &(struct unlink_req){.path = {"/etc", 4}});
 		break;
+	case 11: /* a path and a descriptor */
+		wire_put_listxattr_req((wire_put_u32(&o, OP_LISTXATTR), &o), &(struct listxattr_req){.path = {"a", 1}});
+		fd = raw[1];
+		break;
 	default: /* names that are no names */
 		wire_put_getattrs_req((wire_put_u32(&o, OP_GETATTRS), &o),
 				      &(struct getattrs_req){.path = {"a", 1}, .count = 1, .names = {"..", 3}});
@@ -541,6 +562,7 @@ MALFORMED(8)
 MALFORMED(9)
 MALFORMED(10)
 MALFORMED(11)
+MALFORMED(12)
 
 Test(gofer, many_descriptors)
 {

@@ -132,6 +132,7 @@ FAKE(vfs_chown(C, P, F, uid_t u, gid_t g))
 FAKE(vfs_utimens(C, P, F, const struct timespec t[2]))
 FAKE(vfs_truncate(C, P, int64_t l))
 FAKE(vfs_killpriv(C, F))
+FAKE(vfs_setfl(C, F, int fd, int flags))
 FAKE(vfs_may_grow(int fd, int64_t off, uint64_t n))
 bool vfs_space_take(uint64_t n)
 {

@@ -225,5 +225,22 @@ int gofer_setxattr(struct gofer *g, uint32_t export, const char *path, const cha
 {
 	return -EROFS;
 }
+/* Only a read-write bind asks by descriptor. */
+ssize_t gofer_fgetxattr(struct gofer *g, uint32_t export, int fd, const char *name, void *buf, size_t size)
+{
+	return -EXDEV;
+}
+ssize_t gofer_flistxattr(struct gofer *g, uint32_t export, int fd, char *buf, size_t size)
+{
+	return -EXDEV;
+}
+int gofer_fsetattr(struct gofer *g, uint32_t export, int fd, const struct gsetattr *sa)
+{
+	return -EROFS;
+}
+int gofer_fsetxattr(struct gofer *g, uint32_t export, int fd, const char *name, const void *value, size_t size, int flags)
+{
+	return -EROFS;
+}
 
 #endif
