@@ -568,7 +568,8 @@ int layer_gc(void)
 			AUTO_CLOSE int lock = dir < 0 ? -1 : openat(dir, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 			/* A run holds the lock of its layer; nobody has that of one being made, for an instant. */
 			struct stat st;
-			bool young = dir >= 0 && (lock < 0 || name[1] == 'n') && !fstat(dir, &st) && time(NULL) - st.st_mtime < 60;
+			bool young =
+			    dir >= 0 && (lock < 0 || name[1] == 'n') && !fstat(dir, &st) && time(NULL) - st.st_mtime < 60;
 			if (!young && (lock < 0 || !flock(lock, LOCK_EX | LOCK_NB)) && !layer_remove_tree(fd, name))
 				count++;
 		}

@@ -205,8 +205,8 @@ int ovl_fdcache_reopen(struct ovl_inode *o, int flags); /* fresh descriptor, or 
 void ovl_fdcache_add(struct ovl_inode *o, int fd);      /* takes fd over */
 void ovl_fdcache_drop(struct ovl_inode *o);
 /* orphan.c */
-void ovl_orphan_add(struct ovl_inode *o); /* [W] the last name is gone */
-void ovl_orphan_del(struct ovl_inode *o); /* [W] has a name again */
+void ovl_orphan_add(struct ovl_inode *o);           /* [W] the last name is gone */
+void ovl_orphan_del(struct ovl_inode *o);           /* [W] has a name again */
 void ovl_orphan_sweep(const struct ovl_sb *for_op); /* [U] before a change of this one, when it's time; NULL: now */
 unsigned ovl_orphans(void);
 /* quota.c */
