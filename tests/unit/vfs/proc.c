@@ -24,7 +24,8 @@ static struct super *sb;
 static bool inspect_ok = true;
 static const gid_t groups[] = {7, 9};
 static struct vfs_cred cred = {.uid = 1000, .gid = 1000};
-static bool with_prefix;
+static bool with_prefix, runs_program = true;
+static struct dentry program;
 static unsigned stub_maj, stub_min;
 static uint64_t stub_ino;
 
@@ -42,6 +43,8 @@ static int task_info(pid_t pid, struct vfs_task_info *out)
 				      .groups = groups,
 				      .cap_eff = 0x2a,
 				      .umask = 027};
+	if (runs_program)
+		out->exe.dentry = &program;
 	if (with_prefix) {
 		out->cmdline_prefix = "/bin/interp\0-x\0./script";
 		out->cmdline_prefix_len = sizeof("/bin/interp\0-x\0./script");
@@ -419,6 +422,15 @@ Test(proc, other_processes)
 	inspect_ok = true;
 	snprintf(path, sizeof(path), "%d/environ", child);
 	cr_assert_geq(fake_open(sb, &ctx, path, O_RDONLY), 0);
+	/* Init and what joins are copies of the sandbox's own processes. */
+	runs_program = false;
+	for (size_t i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "%d/%s", child, guarded[i]);
+		cr_assert_eq(fake_open(sb, &ctx, path, O_RDONLY), -EACCES, "%s", path);
+	}
+	snprintf(path, sizeof(path), "%d/cmdline", child);
+	cr_assert_str_eq(fake_read(sb, &ctx, path), "sandbox");
+	runs_program = true;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }
