@@ -74,7 +74,8 @@ static int limit_common(struct call *c, pid_t pid, uint32_t resource, const uint
 	if (!target)
 		return -ESRCH;
 	limit = virtual_limit(target, resource);
-	if (!may_prlimit(c->rec->cred, target->cred)) {
+	/* Init and what joins aren't the program's: a limit of processor time would end them, and the sandbox. */
+	if (!may_prlimit(c->rec->cred, target->cred) || (next && !target->exe)) {
 		r = -EPERM;
 	} else if (!limit) {
 		r = c->ops->rlimit(c, pid, (int)resource, next, old);

@@ -201,8 +201,11 @@ full("sendfile", lambda fd: os.sendfile(fd, src, 0, 1 << 30))
 full("copy_file_range", lambda fd: os.copy_file_range(src, fd, 1 << 30, 0))
 full("fallocate", lambda fd: os.posix_fallocate(fd, os.fstat(fd).st_size, 1000000))
 r, w = os.pipe()
+os.set_blocking(w, False)
 def sp(fd):
-    os.write(w, b"p" * 65536)
+    # The last splice before the end may leave something in the pipe.
+    try: os.write(w, b"p" * 65536)
+    except BlockingIOError: pass
     os.splice(r, fd, 65536)
 full("splice", lambda fd: [sp(fd) for i in range(20)])
 fd = os.open("/sparse", os.O_RDWR | os.O_CREAT)

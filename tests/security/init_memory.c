@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * init_memory.c - looks into init, which was forked from the process that the user started: its memory holds that one's environment, also what
- * --clearenv keeps out, its arguments with the host's paths, and the supervisor's addresses. The runner's --hide is among the arguments.
+ * --clearenv keeps out, its arguments with the host's paths, and the supervisor's addresses. The runner's --hide is among the arguments. Nor may its
+ * limits be changed: no time of a processor would end it, and the sandbox with it.
  */
 #include "tests/security/t.h"
 
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -51,6 +53,9 @@ int main(int argc, char **argv)
 	DENIED(ptrace(PTRACE_SEIZE, 1, 0, 0));
 	DENIED(process_vm_readv(1, &l, 1, &r, 1, 0));
 	DENIED(process_vm_writev(1, &l, 1, &r, 1, 0));
+	struct rlimit none = {0, 0};
+	DENIED(prlimit(1, RLIMIT_CPU, &none, NULL));
+	DENIED(prlimit(1, RLIMIT_NOFILE, &none, NULL));
 	int pidfd = (int)syscall(SYS_pidfd_open, 1, 0);
 	for (int fd = 0; fd < 8; fd++)
 		DENIED(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
