@@ -96,9 +96,9 @@ for threads in "" threads; do
 		start -o out$round -p $main
 		wait_for 'unlink\("main"\) += 0' out$round
 		[ -z "$threads" ] || wait_for 'unlink\("two"\) += 0' out$round
+		wait_for 'exited with 7' out$round
 		kill -INT $client
 		wait $client || fail "round $round: client's status $?"
-		wait_for 'exited with 7' out$round
 		untraced $main "round $round"
 	done
 	# The client is killed.
