@@ -87,6 +87,7 @@ int main(int argc, char **argv)
 X
 gcc -O1 -pthread -o busy busy.c || exit 1
 for threads in "" threads; do
+	rm -f out? killed sum end # what the round before has written is not to be waited for
 	mkfifo go$threads
 	"$SANDBOX" --chdir "$PWD" -- sh -c "./busy $threads & read go; : >stop; wait \$!; echo status \$?" <go$threads >busy.out 2>&1 &
 	main=$!
