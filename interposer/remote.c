@@ -305,6 +305,15 @@ static void live_guest_pids(struct call *c, pid_t *tgid, pid_t *tid)
 	*tid = l->guest_tid;
 }
 
+DIR *remote_opendir(const char *path)
+{
+	AUTO_CLOSE int fd = openat(the_place.procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (d)
+		take_fd(&fd);
+	return d;
+}
+
 pid_t remote_host_pid(pid_t guest)
 {
 	if (guest <= 0)
@@ -313,11 +322,9 @@ pid_t remote_host_pid(pid_t guest)
 		int pid = ioctl(pidns_fd, NS_GET_PID_FROM_PIDNS, guest);
 		return pid > 0 ? pid : -ESRCH;
 	}
-	AUTO_CLOSE int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *d = remote_opendir(".");
 	if (!d)
 		return -ESRCH;
-	take_fd(&fd);
 	pid_t found = -ESRCH;
 	struct dirent *e;
 	while (found < 0 && (e = readdir(d))) {

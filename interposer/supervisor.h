@@ -9,6 +9,7 @@
 #include "interposer/launch.h"
 #include "vfs/vfs.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -126,6 +127,8 @@ void remote_thread_idle(void);
 void remote_init(void);
 /* Tells vfs/ how to look into processes (struct vfs_proc_ops). */
 void remote_register_proc_ops(void);
+/* A directory of the supervisor's procfs, or NULL. */
+DIR *remote_opendir(const char *path);
 /* The supervisor's pid of a tracee, by the tracees' own number, or -ESRCH. */
 pid_t remote_host_pid(pid_t guest);
 

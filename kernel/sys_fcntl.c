@@ -10,26 +10,32 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+/* The call's descriptor, if it's good for more than its name. */
+static int open_file(struct call *c, struct vfile *f, int *fd)
+{
+	int r = call_file(c, 0, f, fd);
+
+	return r < 0 ? r : f->o_path ? -EBADF : 0;
+}
+
 /* A bad descriptor comes before a bad request. answer: what is said of a good one. */
 static int64_t refuse(struct call *c, int answer)
 {
 	AUTO_VFILE struct vfile f = {0};
 	AUTO_CLOSE int fd = -1;
-	int r = call_file(c, 0, &f, &fd);
+	int r = open_file(c, &f, &fd);
 
-	return r < 0 ? r : f.o_path ? -EBADF : answer;
+	return r < 0 ? r : answer;
 }
 
 static int64_t refuse_notify(struct call *c)
 {
 	AUTO_VFILE struct vfile f = {0};
 	AUTO_CLOSE int fd = -1;
-	int r = call_file(c, 0, &f, &fd);
+	int r = open_file(c, &f, &fd);
 
 	if (r < 0)
 		return r;
-	if (f.o_path)
-		return -EBADF;
 	if (!(arg_u32(c, 2) & ~(uint32_t)DN_MULTISHOT))
 		return 0; /* none any more: there was none */
 	return f.kind == VF_DIR ? -EINVAL : -ENOTDIR;
@@ -40,12 +46,10 @@ static int64_t set_flags(struct call *c)
 {
 	AUTO_VFILE struct vfile f = {0};
 	AUTO_CLOSE int fd = -1;
-	int r = call_file(c, 0, &f, &fd);
+	int r = open_file(c, &f, &fd);
 
 	if (r < 0)
 		return r;
-	if (f.o_path)
-		return -EBADF;
 	return f.kind == VF_FOREIGN ? CALL_CONTINUE : vfs_setfl(&c->ctx, &f, fd, arg_int(c, 2));
 }
 

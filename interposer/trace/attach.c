@@ -71,11 +71,8 @@ static int take_threads(pid_t tgid, int *refused)
 	char path[64];
 	int n = 0;
 	snprintf(path, sizeof path, "%d/task", tgid);
-	int fd = openat(the_place.procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = remote_opendir(path);
 	struct dirent *e;
-	if (!d && fd >= 0)
-		close(fd);
 	while (d && (e = readdir(d))) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (tid <= 0)
@@ -105,11 +102,8 @@ static int take_threads(pid_t tgid, int *refused)
 static int take_all(int *refused)
 {
 	int n = 0;
-	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = remote_opendir(".");
 	struct dirent *e;
-	if (!d && fd >= 0)
-		close(fd);
 	while (d && (e = readdir(d))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid > 0 && pid != getpid() && pid != the_place.init_pid)

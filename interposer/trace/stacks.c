@@ -118,11 +118,8 @@ static void seize_threads(struct request *r, pid_t tgid)
 {
 	char path[64];
 	snprintf(path, sizeof path, "%d/task", tgid);
-	int fd = openat(the_place.procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = remote_opendir(path);
 	struct dirent *e;
-	if (!d && fd >= 0)
-		close(fd);
 	while (d && (e = readdir(d)) && r->n < THREADS_MAX) {
 		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (tid <= 0)
@@ -138,11 +135,8 @@ static void seize_threads(struct request *r, pid_t tgid)
 
 static void seize_all(struct request *r)
 {
-	int fd = openat(the_place.procfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = remote_opendir(".");
 	struct dirent *e;
-	if (!d && fd >= 0)
-		close(fd);
 	while (d && (e = readdir(d))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		if (pid > 0 && pid != getpid() && pid != the_place.init_pid)
