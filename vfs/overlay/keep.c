@@ -615,6 +615,9 @@ static int replay(struct keep *k, struct ovl_sb *os)
 	k->compacted = (off_t)(m->n_inodes * 160 + m->n_entries * 48);
 	filestore_reserve(k->store, m->max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
+	/* The last run need not have done that: fsync(2) in this one is of its files, too, and what it removed goes from the disk now. */
+	if (fdatasync(k->fd))
+		return -errno;
 	r = layer_sweep_store(filestore_dir(k->store), m);
 	if (r)
 		return r;
