@@ -436,9 +436,15 @@ static int rewrite(const struct keep *k, const struct model *m, int *out, off_t 
 static int put_in_place(struct keep *k, int new, off_t size)
 {
 	/* glibc makes a renameat(2) of one without flags, which the supervisor's filter doesn't know. */
-	if (fdatasync(new) || syscall(SYS_renameat2, k->dirfd, ".journal", k->dirfd, "journal", 0) || fsync(k->dirfd) ||
-	    dup3(new, k->fd, O_CLOEXEC) < 0)
+	if (fdatasync(new) || syscall(SYS_renameat2, k->dirfd, ".journal", k->dirfd, "journal", 0))
 		return -errno;
+	/* What is written to the old one from here on would never be read again. */
+	if (fsync(k->dirfd) || dup3(new, k->fd, O_CLOEXEC) < 0) {
+		int r = -errno;
+		atomic_store(&k->broken, -r);
+		log_msg("can't put the new journal of the layer in place: %s", strerror(-r));
+		return r;
+	}
 	k->end = k->allocated = size;
 	k->synced = k->written;
 	return 0;
@@ -615,6 +621,9 @@ static int replay(struct keep *k, struct ovl_sb *os)
 	k->compacted = (off_t)(m->n_inodes * 160 + m->n_entries * 48);
 	filestore_reserve(k->store, m->max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
+	/* The last run need not have done that: fsync(2) in this one is of its files, too, and what it removed goes from the disk now. */
+	if (fdatasync(k->fd))
+		return -errno;
 	r = layer_sweep_store(filestore_dir(k->store), m);
 	if (r)
 		return r;
