@@ -27,7 +27,7 @@ same_as want commit
 
 # Names are the program's choice: none reaches a terminal as it is.
 "$SANDBOX" --name $n --chdir "$PWD/B" -- sh -c ': >"$(printf "a\\033[31m\\302\\2331m")"' || fail "a name of control characters"
-: >"B/$(printf 'a\033[31m\302\2331m')"
+echo host >"B/$(printf 'a\033[31m\302\2331m')"
 "$SANDBOX" commit --dry-run $n >list 2>&1 && fail "no conflict"
 grep -q '^A .*/a?\[31m??1m$' list && grep -q '^conflict: .*/a?\[31m??1m:' list || fail "a name: $(cat -v list)"
 rm "B/$(printf 'a\033[31m\302\2331m')"
