@@ -19,8 +19,9 @@
 static void conflict(struct commit *c, const char *path, const char *what)
 {
 	c->conflicts++;
-	fprintf(stderr, "conflict: %s/", layer_at(c->l));
-	fprint_visible(stderr, path);
+	AUTO_FREE char *shown = layer_shown(c->l, path);
+	fprintf(stderr, "conflict: ");
+	fprint_visible(stderr, shown);
 	fprintf(stderr, ": the host %s\n", what);
 }
 
