@@ -51,6 +51,17 @@ diff want got || fail "diff"
 said "bind /mnt (of $here/a) are not part of the archive"
 tar tf x.tar | grep -q of-root || fail "export of the root's"
 
+# With the binds: on top of nothing, the unchanged of a source that has another place is in it, too.
+"$SANDBOX" export --binds $n x.tar 2>err && [ ! -s err ] || fail "export --binds: $(cat err)"
+tar tf x.tar | grep -e ^mnt -e of-root | sort >got
+printf 'mnt/%s\n' '' .wh..wh..opq below/ below/.wh..wh..opq below/n below/t e/ e/h f | sort >want
+echo tmp/of-root >>want
+diff want got || fail "export --binds"
+"$SANDBOX" --name $n-2 --cow-bind "$here/b" "$here/b" -- sh -c "echo u >>$here/b/t; rm $here/b/s" && "$SANDBOX" export --binds $n-2 x.tar || fail "export of a bind in its place"
+tar tf x.tar >got
+printf '%s/b/%s\n' "${here#/}" '' "${here#/}" .wh.s "${here#/}" t | diff - got || fail "export of a bind in its place"
+"$SANDBOX" discard $n-2
+
 # Runs that don't go with it.
 "$SANDBOX" --name $n --cow-bind "$here/a" /mnt -- true 2>err || fail "without one of them"
 said "bind /mnt/below (of $here/b) stay as they are"
