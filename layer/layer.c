@@ -162,6 +162,8 @@ static int write_meta_at(int dirfd, const struct layer_meta *m)
 	}
 	fprintf(f, "version=1\n");
 	put_value(f, "root", m->root);
+	if (m->file)
+		put_value(f, "file", m->file);
 	if (m->dst)
 		put_value(f, "dst", m->dst);
 	fprintf(f,
@@ -188,6 +190,7 @@ int layer_write_meta(struct layer *l)
 static void free_meta(struct layer_meta *m)
 {
 	free(m->root);
+	free(m->file);
 	free(m->dst);
 	free(m->command);
 	layer_free_refs(m);
@@ -222,6 +225,9 @@ static int read_meta(int dirfd, struct layer_meta *m)
 		else if (!strcmp(line, "root")) {
 			free(m->root);
 			m->root = get_value(v);
+		} else if (!strcmp(line, "file")) {
+			free(m->file);
+			m->file = get_value(v);
 		} else if (!strcmp(line, "dst")) {
 			free(m->dst);
 			m->dst = get_value(v);

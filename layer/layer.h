@@ -24,6 +24,7 @@ struct layer_ref {
 
 struct layer_meta {
 	char *root; /* host directory that is the lower */
+	char *file; /* NULL, or of a bind of a single file: its name in root */
 	char
 	    *dst; /* of a copy-on-write bind: where it is inside, absolute and without "." or ".."; NULL: the root's layer */
 	uint64_t root_dev, root_ino;
@@ -88,6 +89,8 @@ int layer_open_back(int storefd, uint64_t id, int flags) MUST_CHECK; /* regular 
 /* Copies a backing file, regular or FIFO, with its times, into another layer's store. copy.c */
 int layer_copy_back(int from, uint64_t id, const struct layer *to, uint64_t new_id) MUST_CHECK;
 int layer_stat_back(int storefd, uint64_t id, struct stat *st) MUST_CHECK;
+/* The layer's model; one of a single file shows as the directory it's in, with that changed. model_free() also after an error. */
+int layer_load(const struct layer *l, struct model *m) MUST_CHECK;
 /* Names of all layers, sorted; freed by the caller. */
 int layer_list(char ***names, size_t *n) MUST_CHECK;
 /* Clears what dead runs left: half made and half removed layers. Count or -errno. */

@@ -462,7 +462,7 @@ static void compact(struct keep *k)
 	pthread_mutex_lock(&k->io);
 	from = k->end;
 	pthread_mutex_unlock(&k->io);
-	r = model_load(&m, k->fd, from);
+	r = model_load_any(&m, k->fd, from);
 	if (!r && m.end != from)
 		r = -EIO;
 	if (!r)
@@ -592,7 +592,7 @@ int ovl_keep_load(void)
 		n_keeps = i + 1;
 		k->fd = cfg->stores[i].journal;
 		k->dirfd = cfg->stores[i].keep_dir;
-		r = model_load(&k->m, k->fd, -1);
+		r = model_load_any(&k->m, k->fd, -1);
 		vfs_reserve_ino(k->m.max_ino);
 	}
 	return r;
@@ -629,6 +629,9 @@ static int replay(struct keep *k, struct ovl_sb *os)
 		return r;
 	if (!m->root)
 		return begin_journal(k, OVL(os->sb.root->inode));
+	/* It was made on a file and this is a directory, or the other way round. */
+	if ((m->root->mode ^ os->sb.root->inode->mode) & S_IFMT)
+		return -ESTALE;
 	r = ovl_keep_build(os, m);
 	if (!r && k->end - k->compacted > MAX((off_t)COMPACT_MIN, 4 * k->compacted)) {
 		int new = -1;
