@@ -527,6 +527,17 @@ static void measure_need(struct live *l, pid_t tid, int64_t waited)
 	l->window = l->queued = 0;
 }
 
+static void flush_stats(struct live *l)
+{
+	pthread_mutex_lock(&totals_mu);
+	totals.calls += l->stats.calls;
+	totals.emulated += l->stats.emulated;
+	totals.continued += l->stats.continued;
+	totals.installed += l->stats.installed;
+	pthread_mutex_unlock(&totals_mu);
+	memset(&l->stats, 0, sizeof l->stats);
+}
+
 static void *worker(void *arg)
 {
 	struct seccomp_notif *req = calloc(1, notif_size);
@@ -550,7 +561,7 @@ static void *worker(void *arg)
 		handle(l, req, resp);
 		send_reply(resp);
 		if ((l->stats.calls & 0xff) == 0 || exit_status != -1)
-			live_flush_stats(l);
+			flush_stats(l);
 		if (l->handed_over && !l->refused) {
 			take_slot(l, false);
 			rejoin();
@@ -560,17 +571,6 @@ static void *worker(void *arg)
 	free(resp);
 	free(l);
 	return NULL;
-}
-
-void live_flush_stats(struct live *l)
-{
-	pthread_mutex_lock(&totals_mu);
-	totals.calls += l->stats.calls;
-	totals.emulated += l->stats.emulated;
-	totals.continued += l->stats.continued;
-	totals.installed += l->stats.installed;
-	pthread_mutex_unlock(&totals_mu);
-	memset(&l->stats, 0, sizeof l->stats);
 }
 
 int notify_init(int fd)
