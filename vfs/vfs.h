@@ -53,7 +53,8 @@ static inline bool vfs_capable(const struct vfs_cred *c, int cap)
 /*
  * One caller's view. Lives for one call; root and cwd are borrowed from the task's record.
  * may_block is called (unlocked) before anything that can wait for long: the owner of the thread then lets another
- * thread take calls. interrupted tells whether a wait should end with -ERESTARTSYS. Both may be NULL.
+ * thread take calls, and signals this one for as long as interrupted says yes, so that system calls of the wait fail with EINTR.
+ * interrupted tells whether a wait should end with -ERESTARTSYS. Both may be NULL.
  */
 struct vfs_ctx {
 	const struct vfs_cred *cred; /* fsuid/fsgid/effective */
