@@ -50,8 +50,6 @@ struct layer {
 #define LAYER_INIT ((struct layer){.statefd = -1, .dirfd = -1, .datafd = -1, .storefd = -1, .journalfd = -1, .lockfd = -1})
 
 bool layer_name_ok(const char *name);
-/* The state directory, made if make. Descriptor or -errno. path (PATH_MAX) gets its name. */
-int layer_state(bool make, char *path) MUST_CHECK;
 
 #define LAYER_CREATE 1U /* if it doesn't exist, by meta */
 #define LAYER_LOCK   2U /* -EBUSY while somebody else holds it */
@@ -95,7 +93,6 @@ int layer_load(const struct layer *l, struct model *m) MUST_CHECK;
 int layer_list(char ***names, size_t *n) MUST_CHECK;
 /* Clears what dead runs left: half made and half removed layers. Count or -errno. */
 int layer_gc(void) MUST_CHECK;
-int layer_remove_tree(int dirfd, const char *name) MUST_CHECK;
 
 /* binds.c. The layers of l's copy-on-write binds, in the order in which they were made. l is locked, or they're only read. */
 struct layer_binds {
