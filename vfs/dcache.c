@@ -9,6 +9,7 @@
  * References: a dentry holds its parent and its inode. The last reference is dropped under the lock (for reading if the dentry stays
  * as cache, else for writing), so under the lock for writing a count of 0 means that nobody can get at it but through the tree.
  */
+#include "base/leak.h"
 #include "base/log.h"
 #include "vfs/core.h"
 
@@ -101,6 +102,7 @@ static void table_init(void)
 		     -1, 0);
 	if (table == MAP_FAILED || getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		die("cannot set up the dentry cache");
+	leak_root(table, MAX_BUCKETS * sizeof(*table));
 }
 
 static size_t d_size(const struct dentry *d)
