@@ -110,6 +110,8 @@ void trace_options_check(struct trace_options *t)
 {
 	if (t->only_ok && t->only_failed)
 		die("-z and -Z exclude each other");
+	if (t->n_paths)
+		trace_narrow_to_paths(t);
 	if (t->append && !t->file)
 		die("-A is for -o FILE");
 	if (t->effects && t->summary && !t->lines)

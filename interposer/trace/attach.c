@@ -150,6 +150,7 @@ static void begin(struct job *j)
 	effects_on = options.effects;
 	trace_reports = options.effects;
 	pthread_mutex_unlock(&trace_mu);
+	trace_paths_start(&options);
 	r = r ? r : take(j->request.pid);
 	pthread_mutex_lock(&mu);
 	j->taken = r;

@@ -307,6 +307,20 @@ void trace_expression(struct trace_options *t, const char *expr)
 	parse_set(&t->wanted, expr);
 }
 
+void trace_narrow_to_paths(struct trace_options *t)
+{
+	for (int nr = 0; nr < TRACE_CALLS; nr++) {
+		const struct syscall_desc *d = syscall_desc(nr);
+		bool names = d && (is_file(d) || has_kind(d, ARG_FD, ARG_DIRFD) ||
+				   listed("poll ppoll select pselect6 symlink symlinkat", d->name));
+		if (!t->filtered || !names)
+			t->wanted.bits[nr / 64] &= ~(UINT64_C(1) << (nr % 64));
+		if (!t->filtered && names)
+			add(&t->wanted, nr);
+	}
+	t->filtered = true;
+}
+
 bool trace_wants_refused(const struct trace_options *t)
 {
 	for (int nr = 0; nr < SYSCALL_MAX; nr++) {

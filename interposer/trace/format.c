@@ -82,17 +82,6 @@ static void format_string(struct shown *s, uint64_t addr, bool whole)
 	text_quote(&s->text, buf, len, s->opt->hex, more);
 }
 
-static void format_path(struct shown *s, uint64_t addr)
-{
-	if (s->opt->n_paths && s->n_paths < 2) {
-		char *to = s->path[s->n_paths];
-		ssize_t n = addr ? s->c->ops->read_string(s->c, addr, to, sizeof s->path[0]) : -EFAULT;
-		if (n >= 0)
-			s->n_paths++;
-	}
-	format_string(s, addr, true);
-}
-
 static void format_words(struct shown *s, uint64_t addr, bool names)
 {
 	uint64_t word;
@@ -201,6 +190,22 @@ void format_fd(struct shown *s, int fd)
 		put_fd_name(s, &s->text, fd);
 }
 
+static void put_cwd(struct shown *s)
+{
+	char buf[PATH_MAX];
+	struct record *rec = s->opt->fd_paths ? s->c->ops->current(s->c) : NULL;
+	text_puts(&s->text, "AT_FDCWD");
+	if (!rec)
+		return;
+	struct vfs_ctx ctx = {.cred = &rec->vcred, .root = &rec->root, .cwd = &rec->cwd, .owner = s->c};
+	if (vfs_getpath(&ctx, &rec->cwd, buf, sizeof buf) > 0) {
+		text_puts(&s->text, "<");
+		put_name(&s->text, buf, s->opt->hex);
+		text_puts(&s->text, ">");
+	}
+	record_put(rec);
+}
+
 static bool returns_fd(const struct call *c)
 {
 	switch (c->nr) {
@@ -276,12 +281,12 @@ static void by_kind(struct shown *s, int i)
 		break;
 	case ARG_DIRFD:
 		if ((int)(uint32_t)v == AT_FDCWD)
-			text_puts(t, "AT_FDCWD");
+			put_cwd(s);
 		else
 			format_fd(s, (int)(uint32_t)v);
 		break;
 	case ARG_PATH:
-		format_path(s, v);
+		format_string(s, v, true);
 		break;
 	case ARG_STR:
 		format_string(s, v, s->c->nr == SYS_symlink || s->c->nr == SYS_symlinkat);
@@ -512,7 +517,7 @@ void format_entry(struct shown *s)
 	static const struct syscall_desc unknown = {.nargs = 6,
 						    .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
 	s->text.n = s->extra.n = 0;
-	s->next = s->n_paths = 0;
+	s->next = 0;
 	s->exiting = s->failed = s->comma = false;
 	s->desc = s->foreign ? NULL : syscall_desc(s->c->nr);
 	if (s->desc)

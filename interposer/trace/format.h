@@ -27,8 +27,6 @@ struct shown {
 	struct text extra; /* what follows the result */
 	struct text stack; /* -k: lines, or a JSON array */
 	struct effects effects;
-	char path[2][256]; /* the beginning of the names in it, for -P */
-	int n_paths;
 };
 /* At entry: everything that is known before the call. */
 void format_entry(struct shown *s);

@@ -99,16 +99,12 @@ static void begin(struct tracee *t)
 	t->inside = true;
 	t->begun = false;
 	t->entered_ns = trace_opt->spent || trace_opt->summary || trace_opt->json ? trace_now_ns() : 0;
-	t->shows = trace_wants(c->nr);
-	if (!t->shows)
-		return;
-	if (!trace_opt->lines && !trace_opt->n_paths)
+	t->shows = trace_wants(c->nr) && trace_path_wanted(c, t->shown.foreign);
+	if (!t->shows || !trace_opt->lines)
 		return;
 	format_entry(&t->shown);
-	t->shows = trace_path_wanted(&t->shown);
-	if (t->shows)
-		take_stack(t, true);
-	if (t->shows && trace_started) {
+	take_stack(t, true);
+	if (trace_started) {
 		struct line_of who = tracee_line(t);
 		output_entry(&who, &t->shown);
 		t->begun = true;
@@ -133,8 +129,11 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 /* A faked call becomes one that doesn't exist; its result is put in its place at exit. */
 static void inject(struct tracee *t)
 {
-	const struct trace_inject *in = trace_injected(t, t->live.call.nr);
 	t->injected = NULL;
+	/* As in strace, -P is for faults, too. */
+	if (!trace_injects(t->live.call.nr) || !trace_path_wanted(&t->live.call, false))
+		return;
+	const struct trace_inject *in = trace_injected(t, t->live.call.nr);
 	if (!in)
 		return;
 	if (in->signal)
@@ -469,6 +468,7 @@ void trace_start(const struct trace_options *o)
 {
 	trace_opt = o;
 	of_command = true;
+	trace_paths_start(o);
 	output_start(o);
 	report_start();
 	int err = pthread_create(&tracer_thread, NULL, tracer, NULL);

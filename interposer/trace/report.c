@@ -85,6 +85,8 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		return TRACE_GO_ON;
 	if (foreign ? trace_opt->filtered : !trace_wants(c->nr))
 		return TRACE_GO_ON;
+	if (!trace_path_wanted(c, foreign))
+		return TRACE_GO_ON;
 	pthread_mutex_lock(&trace_mu);
 	struct tracee *t = tracee_find(c->pid);
 	bool show = trace_started;
@@ -110,9 +112,9 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 	mine.shown.c = c;
 	mine.shown.foreign = foreign;
 	mine.entered_ns = trace_opt->spent || trace_opt->summary || trace_opt->json ? trace_now_ns() : 0;
-	if (trace_opt->lines || trace_opt->n_paths)
+	if (trace_opt->lines)
 		format_entry(&mine.shown);
-	mine.active = trace_path_wanted(&mine.shown);
+	mine.active = true;
 	return TRACE_GO_ON;
 }
 

@@ -67,6 +67,12 @@ struct trace_options {
 /* expr.c: what -e says. Dies with a message. */
 void trace_defaults(struct trace_options *t);
 void trace_expression(struct trace_options *t, const char *expr);
+/* -P: calls that name nothing are of no interest. */
+void trace_narrow_to_paths(struct trace_options *t);
+
+/* paths.c: the state that the sandbox's command starts in, in which -P looks its paths up. Takes a reference. */
+struct record;
+void trace_paths_init(struct record *first);
 
 /* observe.c. Before the supervisor's filter; starts the thread. */
 void trace_start(const struct trace_options *opt);

@@ -116,17 +116,6 @@ bool tracee_in_stub(const struct tracee *t, uint64_t ip)
 	return ip + STUB_SPAN >= t->stub_ip && ip <= t->stub_ip + STUB_SPAN;
 }
 
-bool trace_path_wanted(const struct shown *s)
-{
-	if (!trace_opt->n_paths)
-		return true;
-	for (int i = 0; i < s->n_paths; i++)
-		for (unsigned k = 0; k < trace_opt->n_paths; k++)
-			if (!strcmp(s->path[i], trace_opt->paths[k]))
-				return true;
-	return false;
-}
-
 bool trace_wants(int nr)
 {
 	return !trace_opt->filtered || trace_set_has(&trace_opt->wanted, (uint64_t)(int64_t)nr);

@@ -52,8 +52,10 @@ void tracee_each(void (*fn)(struct tracee *t));
 
 /* Is the address in the loader stub that the process runs? */
 bool tracee_in_stub(const struct tracee *t, uint64_t ip);
-/* -P: does the call name one of the paths? */
-bool trace_path_wanted(const struct shown *s);
+/* paths.c: -P. The paths are looked up once, when a trace begins. */
+void trace_paths_start(const struct trace_options *o);
+/* Does the call, which has only begun, name one of the paths or a descriptor of one? */
+bool trace_path_wanted(struct call *c, bool foreign);
 bool trace_injects(int nr);
 /* What is to be put in the place of t's call nr, counted; or NULL. */
 const struct trace_inject *trace_injected(struct tracee *t, int nr);
