@@ -25,15 +25,41 @@ static enum trace_sort parse_sort(const char *s)
 	die("-S: \"%s\": wanted are time, calls, errors, name, avg-time and nothing", s);
 }
 
+/* strace's letters that aren't here, and what to do about it. */
+static const struct {
+	char letter;
+	const char *instead;
+} lacking[] = {
+    {'b', "-p lets a process go on Ctrl-C"},
+    {'d', "sandbox --debug-log says what the sandbox does"},
+    {'D', "the tracer is no relative of the command's anyway"},
+    {'E', "--setenv and --unsetenv change the environment"},
+    {'i', "-k shows where a call was made"},
+    {'I', "signals reach the command as without a trace"},
+    {'n', "calls are shown by name"},
+    {'O', "there is no overhead to subtract"},
+    {'u', "--uid and --gid say as whom the command runs"},
+    {'U', "-S sorts; the columns are fixed"},
+    {'X', "-e raw= shows numbers"},
+    {'Y', "sandbox ps shows commands"},
+};
+
 void trace_option(struct trace_options *t, int letter, const char *value)
 {
+	static bool followed; /* -f was given */
 	char *end;
+	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++)
+		if (lacking[i].letter == letter)
+			die("-%c of strace is not supported: %s", letter, lacking[i].instead);
 	switch (letter) {
 	case 'f': /* always */
+		t->per_process_files = followed;
+		followed = true;
+		break;
+	case 'w': /* of real time: always */
+	case 'F': /* as -f */
 		break;
 	case 'o':
-		if (value[0] == '|' || value[0] == '!')
-			die("-o: pipes are not supported: \"%s\"", value);
 		t->file = value;
 		break;
 	case 'A':
@@ -114,6 +140,20 @@ void trace_options_check(struct trace_options *t)
 		trace_narrow_to_paths(t);
 	if (t->append && !t->file)
 		die("-A is for -o FILE");
+	const bool pipe = t->file && (t->file[0] == '|' || t->file[0] == '!');
+	if (t->append && pipe)
+		die("-A and -o '%c...' exclude each other", t->file[0]);
+	if (t->per_process_files && pipe)
+		die("-ff and -o '%c...' exclude each other", t->file[0]);
+	if (t->per_process_files && t->summary)
+		die("-ff and -c or -C exclude each other; --by-process sums up each process");
+	if (t->per_process_files && t->json)
+		die("-ff and --json exclude each other: each line has its process");
+	t->per_process_files = t->per_process_files && t->file;
+	if (t->by_process && !t->summary)
+		die("--by-process is for -c and -C");
+	if (t->json && (trace_fds_any(&t->read_fds) || trace_fds_any(&t->write_fds)))
+		die("--json and -e read= or write= exclude each other");
 	if (t->effects && t->summary && !t->lines)
 		die("--effects and -c exclude each other");
 	if (t->json && t->summary)

@@ -475,8 +475,24 @@ static void clone_args(struct shown *s)
 	}
 }
 
+static void show_raw(struct shown *s)
+{
+	for (s->next = 0; s->next < s->n; s->next++) {
+		if (s->next)
+			text_puts(&s->text, ", ");
+		s->from[s->next] = s->text.n;
+		text_printf(&s->text, s->c->args[s->next] ? "%#" PRIx64 : "0", s->c->args[s->next]);
+		s->to[s->next] = s->text.n;
+	}
+}
+
 static void show_from(struct shown *s)
 {
+	if (!s->foreign && trace_set_has(&s->opt->raw, (uint64_t)(int64_t)s->c->nr)) {
+		if (!s->exiting)
+			show_raw(s);
+		return;
+	}
 	if (s->c->nr == SYS_clone && !s->foreign) {
 		/* Only at exit is all of it known. */
 		if (!s->exiting)
@@ -516,7 +532,7 @@ void format_entry(struct shown *s)
 {
 	static const struct syscall_desc unknown = {.nargs = 6,
 						    .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
-	s->text.n = s->extra.n = 0;
+	s->text.n = s->extra.n = s->bytes.n = 0;
 	s->next = 0;
 	s->exiting = s->failed = s->comma = false;
 	s->desc = s->foreign ? NULL : syscall_desc(s->c->nr);
@@ -539,6 +555,7 @@ void format_exit(struct shown *s)
 	show_from(s);
 	if (!s->foreign)
 		format_extra(s);
+	format_all_bytes(s);
 	if (!s->foreign && s->opt->fd_paths && !s->failed && returns_fd(s->c))
 		put_fd_name(s, &s->extra, (int)s->rval);
 	text_puts(&s->text, ")");

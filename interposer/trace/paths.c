@@ -91,8 +91,8 @@ static bool fd_wanted(struct call *c, struct vfs_ctx *ctx, int fd)
 	AUTO_VFILE struct vfile f = {0};
 	AUTO_CLOSE int host = fd < 0 ? -1 : c->ops->get_fd(c, fd);
 	char buf[PATH_MAX];
-	return host >= 0 && !vfs_identify(host, &f) && f.kind != VF_FOREIGN && vfs_vfile_path(ctx, &f, buf, sizeof buf) > 0 &&
-	       is_name(buf);
+	return host >= 0 && !vfs_identify(host, &f) && f.kind != VF_FOREIGN &&
+	       vfs_vfile_path(ctx, &f, buf, sizeof buf) > 0 && is_name(buf);
 }
 
 static bool name_wanted(struct call *c, struct vfs_ctx *ctx, uint64_t addr, int dirfd)

@@ -106,8 +106,7 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		return TRACE_GO_ON;
 	if (hand_over && trace_take_over(c->pid))
 		return TRACE_AGAIN;
-	pid_t tgid;
-	c->ops->guest_pids(c, &tgid, &mine.who.shown_as);
+	c->ops->guest_pids(c, &mine.who.process, &mine.who.shown_as);
 	mine.shown.opt = trace_opt;
 	mine.shown.c = c;
 	mine.shown.foreign = foreign;

@@ -71,6 +71,7 @@ void tracee_drop(struct tracee *t)
 	free(t->shown.text.p);
 	free(t->shown.extra.p);
 	free(t->shown.stack.p);
+	free(t->shown.bytes.p);
 	free(t);
 }
 
@@ -101,10 +102,11 @@ bool tracee_several(void)
 
 struct line_of tracee_line(struct tracee *t)
 {
-	pid_t tgid, tid = -1;
+	pid_t tgid = -1, tid = -1;
 	live_ops.guest_pids(&t->live.call, &tgid, &tid);
 	return (struct line_of){.tid = t->tid,
 				.shown_as = tid,
+				.process = tgid,
 				.several = n_tracees > 1,
 				.injected = t->injected,
 				.begun = t->begun,
@@ -136,7 +138,7 @@ const struct trace_inject *trace_injected(struct tracee *t, int nr)
 		if (!trace_set_has(&in->calls, (uint64_t)(int64_t)nr))
 			continue;
 		unsigned n = ++t->inject_counts[i];
-		if (n >= in->first && (in->step ? (n - in->first) % in->step == 0 : n == in->first))
+		if (n >= in->first && n <= in->last && (in->step ? (n - in->first) % in->step == 0 : n == in->first))
 			return in;
 	}
 	return NULL;
