@@ -89,9 +89,8 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		return TRACE_GO_ON;
 	pthread_mutex_lock(&trace_mu);
 	struct tracee *t = tracee_find(c->pid);
-	bool show = trace_started;
-	if (t && (t->each || t->inside))
-		show = false;
+	/* Who isn't traced is the sandbox's own code, or a process that could not be taken. */
+	bool show = t && !t->each && !t->inside;
 	if (t && show && t->exec != EXEC_NONE) {
 		if (tracee_in_stub(t, ip))
 			show = false;
@@ -132,7 +131,7 @@ bool trace_continues(const struct call *c)
 {
 	if (!mine.active)
 		return false;
-	/* Without a tracer (a process that joined) its result is not to be had: it's left out. */
+	/* Where the tracer can't take it its result is not to be had: it's left out. */
 	mine.active = false;
 	return trace_take_over(c->pid);
 }

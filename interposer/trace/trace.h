@@ -122,6 +122,9 @@ void trace_blocks(const struct call *c);
 bool trace_continues(const struct call *c);
 void trace_leave(const struct call *c, int64_t r);
 
+/* exec_join.c: the process, in a call, is about to execute a command that joins. Returns when it's traced, if it is to be. */
+void trace_joined(pid_t tid);
+
 /* All tracees are gone: waits until the last line is written. */
 void trace_finish(void);
 /* The tracer's thread, or 0: what /proc/PID/status calls TracerPid of a process that no other process traces. */

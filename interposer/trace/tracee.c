@@ -3,6 +3,7 @@
 #include "interposer/trace/tracee.h"
 
 #include "base/log.h"
+#include "interposer/supervisor.h"
 
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,7 @@
 
 pthread_mutex_t trace_mu = PTHREAD_MUTEX_INITIALIZER;
 const struct trace_options *trace_opt;
-bool trace_started;
+bool trace_joins;
 static struct tracee *buckets[BUCKETS];
 static unsigned n_tracees;
 
@@ -62,6 +63,11 @@ struct tracee *tracee_get(pid_t tid)
 	/* Asked while it lives, and kept. */
 	tracee_line(t);
 	return t;
+}
+
+bool tracee_is_ours(pid_t tid)
+{
+	return !execroot_running(tid);
 }
 
 void tracee_drop(struct tracee *t)
