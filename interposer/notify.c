@@ -401,16 +401,14 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && !is_init(c)) {
-		/* filter_install_stops(), by the process that becomes the command and is still ours. */
-		if (traced && c->nr == SYS_seccomp) {
-			resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-			record_put(c->rec);
-			return;
-		}
-		if (c->nr == SYS_execve)
-			command_starts(c);
+	/* filter_install_stops(), by the process that becomes a command and is still ours. */
+	if (unlikely(traced) && c->nr == SYS_seccomp && !execroot_running(c->pid)) {
+		resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		record_put(c->rec);
+		return;
 	}
+	if (unlikely(!command_pid) && !is_init(c) && c->nr == SYS_execve)
+		command_starts(c);
 	enum trace_verdict v = TRACE_GO_ON;
 	if (unlikely(trace_reports))
 		v = trace_enter(c, req->data.instruction_pointer, is_foreign(&req->data));

@@ -190,6 +190,7 @@ void rules_refused_locked(const struct path *dir, const char *name, size_t len);
 int rules_move(uint16_t from, uint16_t to, bool isdir);
 void rules_relabel(struct dentry *d); /* [W] d has another parent or name */
 extern bool rules_on;
+extern _Thread_local bool rules_suspended; /* a walk passes what is hidden */
 static inline bool d_hidden(const struct dentry *d)
 {
 	return d->rule == RULE_HIDDEN;

@@ -352,6 +352,8 @@ int vfs_rules_set(const struct vfs_rule *rules, size_t n) MUST_CHECK;
 void vfs_rules_tell(void);
 /* The last one since this was asked, which exists or was to be made, absolute, or NULL. Good until the thread's next call. */
 const char *vfs_rules_refused(void);
+/* Is there something at the path, but for the rules? For what is told to the user, never to a program. */
+bool vfs_rules_hide(struct vfs_ctx *ctx, const char *path);
 
 /* --- What was used ------------------------------------------------------------------------------------------------------ */
 

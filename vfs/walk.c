@@ -290,11 +290,12 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	if (!d)
 		return -ENOENT;
 	/* Under the lock, or referenced and then only a rename could change it, whose new place would have no more rights. */
-	if (unlikely(d_hidden(d)) || (!need && !d_inode(d))) {
+	const bool hidden = unlikely(d_hidden(d)) && !rules_suspended;
+	if (hidden || (!need && !d_inode(d))) {
 		err = need ? -EACCES : -ENOENT;
-		if (d_hidden(d) && d_inode(d) && nd->fast)
+		if (hidden && d_inode(d) && nd->fast)
 			rules_refused_locked(&nd->path, name, len);
-		else if (d_hidden(d) && d_inode(d))
+		else if (hidden && d_inode(d))
 			rules_refused(&nd->path, name, len);
 		if (!nd->fast)
 			dput(d);

@@ -26,14 +26,15 @@ struct shown {
 	int64_t rval;
 	struct text extra; /* what follows the result */
 	struct text stack; /* -k: lines, or a JSON array */
+	struct text bytes; /* -e read=, write=: lines */
 	struct effects effects;
-	char path[2][256]; /* the beginning of the names in it, for -P */
-	int n_paths;
 };
 /* At entry: everything that is known before the call. */
 void format_entry(struct shown *s);
 /* At exit: the rest, and the parenthesis. rval and failed are set. */
 void format_exit(struct shown *s);
+/* bytes.c, at exit: what was read or written, if it's asked for. */
+void format_all_bytes(struct shown *s);
 /* --effects: " [hit, lower]", or the members of a JSON object. Nothing where nothing is known. */
 void format_effects(const struct effects *e, bool json, struct text *t);
 /* " = result", to t. */

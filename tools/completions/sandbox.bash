@@ -7,7 +7,7 @@ _sandbox() {
 	local kept="--name --from --discard --commit --keep --ask --on-error"
 	COMPREPLY=()
 	case $sub in
-	trace) i=2 run="$run $kept --profile --json --effects -p -f -o -A -e -P -c -C -S -k -q -qq -t -tt -ttt -r -T -s -v -x -xx -y -yy -z -Z" ;;
+	trace) i=2 run="$run $kept --profile --json --effects --by-process -p -f -ff -o -A -e -P -c -C -S -k -q -qq -t -tt -ttt -r -T -s -v -x -xx -y -yy -z -Z" ;;
 	files) i=2 run="$run $kept --profile -o --json --tree --only --no-missing --prefix" ;;
 	learn) i=2 run="$run $kept -o --merge" ;;
 	*) run="$run $kept --profile --version" ;;
