@@ -48,9 +48,12 @@ void log_msg(const char *fmt, ...)
 
 static void (*die_hook)(void);
 
-void log_set_die_hook(void (*hook)(void))
+void (*log_set_die_hook(void (*hook)(void)))(void)
 {
+	void (*old)(void) = die_hook;
+
 	die_hook = hook;
+	return old;
 }
 
 void die(const char *fmt, ...)
