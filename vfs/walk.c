@@ -250,6 +250,17 @@ static void effect_found(const struct dentry *d)
 		effects.answered = d && (d->flags & D_WHITEOUT) ? "whiteout" : "no entry";
 }
 
+/* d is referenced in the slow pass, which has no lock; other bits of the flags change under it. Once set, this one stays. */
+static bool is_mountpoint(const struct nameidata *nd, const struct dentry *d)
+{
+	if (nd->fast)
+		return d->flags & D_MOUNTPOINT;
+	vfs_rdlock();
+	bool r = d->flags & D_MOUNTPOINT;
+	vfs_rdunlock();
+	return r;
+}
+
 /*
  * The child of nd->path. In the slow pass *next is referenced. need: a negative child is wanted as a dentry, else it's -ENOENT.
  */
@@ -303,8 +314,7 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	}
 	next->mnt = nd->path.mnt;
 	next->dentry = d;
-	/* Without the lock in the slow pass: that bit only ever gets set, after d->mounted. */
-	while (cross && (__atomic_load_n(&d->flags, __ATOMIC_ACQUIRE) & D_MOUNTPOINT)) {
+	while (cross && is_mountpoint(nd, d)) {
 		struct mount *m = d->mounted;
 
 		if (!nd->fast) {
