@@ -512,22 +512,26 @@ static const char *find_profile(int argc, char **argv, const char *letters)
 
 static const char *profile_file;
 static unsigned profile_line;
+static void (*outer_hook)(void);
 
 /* What options say of a value that is no good is followed by where it stands. */
 static void say_where(void)
 {
 	log_msg("%s:%u: that is in the profile", profile_file, profile_line);
+	log_set_die_hook(outer_hook);
+	if (outer_hook)
+		outer_hook();
 }
 
 static void apply_profile(struct parsing *p, const char *file)
 {
 	/* As long as the process: the rules and values are referred to by the options. */
-	static struct profile profile;
+	static struct profile kept;
+	struct profile profile;
 
-	profile_free(&profile);
 	profile_load(&profile, file);
 	profile_file = file;
-	log_set_die_hook(say_where);
+	outer_hook = log_set_die_hook(say_where);
 	for (size_t i = 0; i < profile.n_options; i++) {
 		char **words = profile.options[i].words;
 		AUTO_FREE char *name = xasprintf("--%s", words[0]);
@@ -549,13 +553,15 @@ static void apply_profile(struct parsing *p, const char *file)
 		if (optind != n)
 			die("--%s: too many values", words[0]);
 	}
-	log_set_die_hook(NULL);
+	log_set_die_hook(outer_hook);
 	if (profile.has_paths) {
 		static const struct vfs_rule nothing = {.path = "/", .may = VFS_MAY_SEE};
 
 		p->out->rules = profile.n_rules ? profile.rules : &nothing;
 		p->out->n_rules = MAX(profile.n_rules, (size_t)1);
 	}
+	profile_free(&kept);
+	kept = profile;
 }
 
 /* Of sandbox files and learn alone. */

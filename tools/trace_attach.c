@@ -34,23 +34,20 @@ static void on_stop(int sig)
 static unsigned ask(const struct registered *s, const struct control_trace *q, int out)
 {
 	struct control_reply reply;
-	size_t len = sizeof(reply);
 	int fds[FDPASS_MAX];
 	int r = connection < 0 ? connection : fdpass_send(connection, &out, 1, q, sizeof(*q), 0);
 	if (r)
 		die("can't reach the sandbox of process %d: %s", s->front, strerror(-r));
-	struct pollfd p = {.fd = connection, .events = POLLIN};
-	if (poll(&p, 1, ANSWER_MS) <= 0)
+	int n = control_answer(connection, ANSWER_MS, &reply, fds);
+	if (n == -ETIMEDOUT)
 		die("the sandbox of process %d doesn't answer: is it stopped?", s->front);
-	int n = fdpass_recv(connection, fds, &reply, &len, 0);
-	for (int i = 0; i < n; i++)
-		close(fds[i]);
-	if (n < 0 || len != sizeof(reply))
+	if (n < 0)
 		die("the sandbox of process %d has ended", s->front);
-	reply.text[sizeof(reply.text) - 1] = '\0';
+	while (n)
+		close(fds[--n]);
 	if (reply.error)
 		die("can't trace the sandbox of process %d: %s", s->front,
-		    *reply.text ? reply.text : strerror(reply.error < 0 && reply.error > -4096 ? -reply.error : EPROTO));
+		    *reply.text ? reply.text : strerror(-reply.error));
 	return reply.size;
 }
 

@@ -620,7 +620,7 @@ int walk_last(struct nameidata *nd, bool cross, struct path *out)
 	return step(nd, nd->last, nd->last_len, "", true, cross, out);
 }
 
-bool path_is_under(const struct path *p, const struct path *top)
+static bool is_under(const struct path *p, const struct path *top)
 {
 	struct path q = *p;
 
@@ -689,7 +689,7 @@ int walk_full(struct nameidata *nd, unsigned flags)
 		bool under;
 
 		vfs_rdlock();
-		under = path_is_under(&nd->path, &nd->root);
+		under = is_under(&nd->path, &nd->root);
 		vfs_rdunlock();
 		if (!under)
 			return -EXDEV;

@@ -359,7 +359,7 @@ __attribute__((constructor)) static void index_all(void)
 	index_decoders(time_decoders, n_time_decoders);
 }
 
-const struct decoder *format_decoder(const struct shown *s, int arg)
+static const struct decoder *find_decoder(const struct shown *s, int arg)
 {
 	return !s->foreign && s->c->nr >= 0 && s->c->nr < SYSCALL_MAX ? by_call[s->c->nr][arg] : NULL;
 }
@@ -505,7 +505,7 @@ static void show_from(struct shown *s)
 	}
 	for (; s->next < s->n; s->next++) {
 		int i = s->next;
-		const struct decoder *d = format_decoder(s, i);
+		const struct decoder *d = find_decoder(s, i);
 		if (is_skipped(s, i)) {
 			s->from[i] = s->to[i] = s->text.n;
 			continue;

@@ -16,7 +16,13 @@ _sandbox() {
 		case $sub in
 		diff | commit | discard | export)
 			case $cur in
-			-*) [ "$sub" = diff ] && w="-u --stat --json --all" || w="--dry-run --force"
+			-*)
+				case $sub in
+				diff) w="-u --stat --json --all" ;;
+				commit) w="--dry-run --force" ;;
+				export) w=--binds ;;
+				*) w= ;;
+				esac
 				mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
 			/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 			*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;
