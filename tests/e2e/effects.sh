@@ -48,7 +48,8 @@ trace -k -o stops -P cold/data || fail "status with -k"
 mapfile -t got < <(grep '"cold/data"' stops)
 n=0
 for i in 0 1 4 6; do
-	grep -qE "${wanted[i]}" <<<"${got[n++]}" || fail "-k, call $i: wanted ${wanted[i]}, got ${got[*]}"
+	grep -qE "${wanted[i]}" <<<"${got[n]}" || fail "-k, call $i: wanted ${wanted[i]}, got ${got[*]}"
+	n=$((n + 1))
 done
 # An execve is told with what finding the program took, and what filters leave out is not added to it.
 timeout -k 1 20 "$SANDBOX" trace --effects -e execve -o exec --chdir "$PWD" -- sh -c 'cat cold/data >/dev/null; sh -c "true; :"; :' || fail "execve"
