@@ -33,8 +33,11 @@ extern int _Ux86_64_dwarf_search_unwind_table(unw_addr_space_t as, unw_word_t ip
 #define PAGE      4096U
 #define PAGES     64
 #define MAPS_MAX  65536
-#define CACHE_MAX 256 /* modules */
-#define NAME_SIZE 1024
+/* Of modules that are kept between stacks, and of those that one stack may need: what more it needs has no names. */
+#define CACHE_MAX     256
+#define CACHE_BYTES   (128U << 20)
+#define BYTES_AT_ONCE (768U << 20)
+#define NAME_SIZE     1024
 
 struct mapping {
 	uint64_t start, end, offset;
@@ -76,6 +79,7 @@ struct cached_module {
 /* Guards the cache, and with it the modules that a stack refers to: held while a stack is unwound. */
 static pthread_mutex_t cache_mu = PTHREAD_MUTEX_INITIALIZER;
 static struct cached_module *cache; /* in the order of their reading */
+static size_t cache_bytes;
 
 static const struct module *cache_find(const struct module_key *key, bool *known)
 {
@@ -88,21 +92,26 @@ static const struct module *cache_find(const struct module_key *key, bool *known
 static void cache_add(const struct module_key *key, struct module *m)
 {
 	struct cached_module *c = calloc(1, sizeof *c);
-	if (!c) {
+	if (!c || cache_bytes + module_bytes(m) > BYTES_AT_ONCE) {
 		module_free(m);
-		return;
+		m = NULL;
 	}
+	if (!c)
+		return;
 	c->key = *key;
 	c->module = m;
+	cache_bytes += module_bytes(m);
 	HASH_ADD(hh, cache, key, sizeof c->key, c);
 }
 
 /* Between stacks. */
 static void cache_shrink(void)
 {
-	while (HASH_COUNT(cache) > CACHE_MAX) {
+	/* One that is larger than all may be stays until another comes: else each stack would read it again. */
+	while (HASH_COUNT(cache) > CACHE_MAX || (cache_bytes > CACHE_BYTES && HASH_COUNT(cache) > 1)) {
 		struct cached_module *oldest = cache;
 		HASH_DEL(cache, oldest);
+		cache_bytes -= module_bytes(oldest->module);
 		module_free(oldest->module);
 		free(oldest);
 	}

@@ -3,7 +3,8 @@
  * paths.c - trace -P: the calls that name one of the paths, or a descriptor of what it leads to.
  *
  * As strace has it, a path counts as it was given and as what it led to when the trace began. Of a call's names count what the program wrote, where
- * that is (the link, if it is one), and what it leads to.
+ * that is (the link, if it is one), and what it leads to. With --effects nothing is looked up, for it would find what it has put in the cache itself:
+ * then links don't count.
  */
 #include "interposer/trace/tracee.h"
 
@@ -44,9 +45,24 @@ static void add_name(const char *s)
 		names[n_names++] = xstrdup(s);
 }
 
+/* An absolute name for name, as text. */
+static bool from_here(struct vfs_ctx *ctx, const struct path *dir, const char *name, char buf[PATH_MAX])
+{
+	int n = name[0] == '/' ? 1 : vfs_getpath(ctx, dir ? dir : ctx->cwd, buf, PATH_MAX);
+	size_t at = n > 0 ? (size_t)n - 1 : 0, len = strlen(name);
+	if (n <= 0 || at + len + 2 > PATH_MAX)
+		return false;
+	if (at > 1)
+		buf[at++] = '/';
+	memcpy(buf + at, name, len + 1);
+	return true;
+}
+
 /* Where name is: what it leads to, or with AT_SYMLINK_NOFOLLOW the link itself. Of a name that isn't there its place. */
 static bool whereabouts(struct vfs_ctx *ctx, const struct path *dir, const char *name, int atflags, char buf[PATH_MAX])
 {
+	if (trace_opt->effects)
+		return from_here(ctx, dir, name, buf);
 	AUTO_PATH struct path p = {0};
 	int r = vfs_resolve(ctx, dir, name, atflags, &p);
 	if (!r)

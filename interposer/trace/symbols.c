@@ -49,6 +49,13 @@ void module_free(struct module *m)
 	free(m);
 }
 
+size_t module_bytes(const struct module *m)
+{
+	return !m ? 0
+		  : sizeof(*m) + m->n_segments * sizeof(*m->segments) + m->n_symbols * sizeof(*m->symbols) + m->names_len +
+			m->n_frames * sizeof(*m->frames);
+}
+
 static void end_elf(Elf **e)
 {
 	elf_end(*e); /* NULL is fine */

@@ -23,6 +23,8 @@ struct module *module_read(int fd, const char *path, const struct debug_files *d
 /* The same of an image in memory (the vdso), which is copied. */
 struct module *module_of_image(const void *image, size_t size);
 void module_free(struct module *m);
+/* What it holds, about; 0 of NULL. */
+size_t module_bytes(const struct module *m);
 
 /* The address in the file's own numbering (st_value's) of what stands at an offset of it; false: in no segment. */
 bool module_address(const struct module *m, uint64_t offset, uint64_t *addr);

@@ -83,7 +83,7 @@ grep -q "^$joined .*exited with 9" log && grep -q 'execve(.*/cat".*= 0$' log || 
 grep -q nosuchprogram log && fail "our own search is shown"
 # A trace that begins while a program starts shows whole programs only.
 for _ in 1 2 3 4; do
-	"$SANDBOX" -- sh -c '/bin/sleep 0.3; exec /bin/sleep 0.3' &
+	"$SANDBOX" -- sh -c '/bin/sleep 0.3; exec /bin/sleep 0.8' &
 	main=$!
 	for _ in $(seq 100); do "$SANDBOX" trace -q -o early -p $main 2>/dev/null && break; sleep 0.01; done
 	wait $main

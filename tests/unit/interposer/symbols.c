@@ -52,6 +52,8 @@ Test(symbols, names_a_function)
 	cr_assert_str_eq(module_function(m, addr + 1, &distance), "a_function_to_be_found");
 	cr_assert_eq(distance, 1);
 	cr_assert_null(module_function(m, 0, &distance));
+	cr_assert_gt(module_bytes(m), strlen("a_function_to_be_found"));
+	cr_assert_eq(module_bytes(NULL), 0);
 	cr_assert_neq(module_unwind_header(m), 0);
 	cr_assert_eq((const unsigned char *)(uintptr_t)(module_unwind_header(m) + self().bias), self().header);
 	module_free(m);
