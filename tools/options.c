@@ -518,7 +518,7 @@ static void say_where(void)
 static void apply_profile(struct parsing *p, const char *file)
 {
 	/* As long as the process: the rules and values are referred to by the options. */
-	static struct profile kept;
+	static struct profile in_use;
 	struct profile profile;
 
 	profile_load(&profile, file);
@@ -552,8 +552,8 @@ static void apply_profile(struct parsing *p, const char *file)
 		p->out->rules = profile.n_rules ? profile.rules : &nothing;
 		p->out->n_rules = MAX(profile.n_rules, (size_t)1);
 	}
-	profile_free(&kept);
-	kept = profile;
+	profile_free(&in_use);
+	in_use = profile;
 }
 
 /* Of sandbox files and learn alone. */
