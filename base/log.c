@@ -12,11 +12,6 @@ void log_set_fd(int fd)
 	out_fd = fd;
 }
 
-int log_fd(void)
-{
-	return out_fd;
-}
-
 void log_clean(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p; p++) {

@@ -9,8 +9,6 @@
 #include "base/base.h"
 
 void log_set_fd(int fd);
-/* The descriptor messages go to; never closed by this module. */
-int log_fd(void);
 /* Makes text harmless to a terminal, which obeys control characters: '?' in their place, but for tabs and line breaks. Messages are. */
 void log_clean(char *s);
 void log_msg(const char *fmt, ...) PRINTF_LIKE(1, 2);

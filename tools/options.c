@@ -43,6 +43,7 @@ enum option_code {
 	OPT_EXPLAIN,
 	OPT_JSON,
 	OPT_EFFECTS,
+	OPT_BY_PROCESS,
 	OPT_NAME,
 	OPT_FROM,
 	OPT_DISCARD,
@@ -88,6 +89,7 @@ static const struct option long_options[] = {
     {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
     {"effects", no_argument, NULL, OPT_EFFECTS},
+    {"by-process", no_argument, NULL, OPT_BY_PROCESS},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
     {"discard", no_argument, NULL, OPT_DISCARD},
@@ -407,6 +409,11 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 			die("--effects is for sandbox trace");
 		out->trace.effects = true;
 		break;
+	case OPT_BY_PROCESS:
+		if (front != FRONT_TRACE)
+			die("--by-process is for sandbox trace");
+		out->trace.by_process = true;
+		break;
 	case OPT_DEBUG_LOG:
 		out->debug_log = v;
 		break;
@@ -456,6 +463,7 @@ static bool belongs_in_profile(int c)
 	case OPT_EXPLAIN:
 	case OPT_JSON:
 	case OPT_EFFECTS:
+	case OPT_BY_PROCESS:
 	case OPT_NAME:
 	case OPT_FROM:
 	case OPT_DISCARD:
@@ -641,7 +649,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		if (c == '?' || c == ':')
 			bad_option(optopt, argv[optind - 1], c);
 		if (apply(&p, c, v, argc, argv)) {
-			if (c != OPT_JSON && c != OPT_EFFECTS)
+			if (c != OPT_JSON && c != OPT_EFFECTS && c != OPT_BY_PROCESS)
 				for_run = c;
 			if (front == FRONT_LEARN && belongs_in_profile(c))
 				note_option(c, v, argv);

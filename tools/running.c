@@ -31,7 +31,7 @@ static pid_t parent_of(pid_t pid)
 	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }
 
-bool running_below(pid_t pid, pid_t ancestor)
+static bool below(pid_t pid, pid_t ancestor)
 {
 	for (int depth = 0; pid > 1 && depth < MAX_DEPTH; depth++, pid = parent_of(pid))
 		if (pid == ancestor)
@@ -91,7 +91,7 @@ struct registered *running_find(const char *who)
 		found = &list[i];
 	}
 	for (size_t i = 0; i < n && pid && !found; i++)
-		if (pid == list[i].front || running_below(pid, list[i].supervisor))
+		if (pid == list[i].front || below(pid, list[i].supervisor))
 			found = &list[i];
 	if (!found)
 		not_running(who);

@@ -7,6 +7,7 @@
 #include "interposer/fdpass.h"
 #include "interposer/registry.h"
 #include "interposer/trace/attach.h"
+#include "interposer/trace/sink.h"
 #include "tools/cmd.h"
 #include "tools/trace_options.h"
 
@@ -27,15 +28,6 @@ static void on_stop(int sig)
 	int saved = errno;
 	shutdown(connection, SHUT_WR);
 	errno = saved;
-}
-
-static int open_output(const struct trace_options *t)
-{
-	int fd = t->file ? open(t->file, O_WRONLY | O_CREAT | O_CLOEXEC | (t->append ? O_APPEND : O_TRUNC), 0666)
-			 : fcntl(2, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		die("-o %s: %m", t->file);
-	return fd;
 }
 
 /* Dies when it can't be traced. How many threads are. */
@@ -93,7 +85,10 @@ int trace_attach(const struct trace_options *t, const char *who)
 		if (q.pid <= 0)
 			die("process %d has ended", pid);
 	}
-	AUTO_CLOSE int out = open_output(t);
+	struct trace_sink sink = trace_sink_open(t);
+	AUTO_CLOSE int out = fcntl(sink.fd >= 0 ? sink.fd : 2, F_DUPFD_CLOEXEC, 3);
+	if (out < 0)
+		die("can't write the trace: %m");
 	if (pipe2(pipes, O_CLOEXEC))
 		die("pipe: %m");
 	connection = registry_connect(s);
@@ -107,6 +102,11 @@ int trace_attach(const struct trace_options *t, const char *who)
 	if (!t->quiet)
 		log_msg("tracing %u threads; Ctrl-C ends it and leaves them running", threads);
 	bool ok = copy(pipes[0], out);
+	int err = errno;
+	close_fd_(&out);
+	out = -1;
+	trace_sink_close(&sink);
+	errno = err;
 	if (!ok && errno != EPIPE)
 		log_msg("%s: %m", t->file ? t->file : "standard error");
 	registry_free(s, 1);
