@@ -132,6 +132,7 @@ static void set_up(void)
 	vfs_root(&d->cwd);
 	struct record *rec = record_intern(d);
 	FUZZ_CHECK(rec && !control_init());
+	trace_paths_init(rec);
 	join_init(rec, open("/dev/pts", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	dump_init(cfg.gofer);
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
