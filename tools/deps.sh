@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh [build] [check] [fuzz] - installs exactly the Debian packages that are missing; silent when none is.
+# deps.sh [build] [check] [fuzz] [afl] - installs exactly the Debian packages that are missing; silent when none is.
 set -eu
 
 build="gcc make libc6-dev libseccomp-dev libelf-dev libunwind-dev libiberty-dev zlib1g-dev uthash-dev libarchive-dev libjansson-dev"
 check="libcriterion-dev python3 git g++ clang cmake googletest musl-tools golang-go nodejs perl sqlite3 bubblewrap dash
 	binutils attr acl strace"
 fuzz="clang llvm libclang-rt-14-dev"
+afl="clang afl++"
 
 want=""
 for set in "$@"; do
@@ -14,6 +15,7 @@ for set in "$@"; do
 	build) want="$want $build" ;;
 	check) want="$want $check" ;;
 	fuzz) want="$want $fuzz" ;;
+	afl) want="$want $afl" ;;
 	*) echo "deps.sh: no set of packages named $set" >&2; exit 2 ;;
 	esac
 done

@@ -608,12 +608,13 @@ void format_result(const struct shown *s, struct text *t)
 		text_signal(t, (int)s->rval);
 		text_puts(t, ")");
 	} else if ((s->c->nr == SYS_adjtimex || s->c->nr == SYS_clock_adjtime) &&
-		   s->rval < (int64_t)ARRAY_SIZE(clock_states)) {
+		   (uint64_t)s->rval < ARRAY_SIZE(clock_states)) {
 		text_printf(t, "%" PRId64 " (%s)", s->rval, clock_states[s->rval]);
 	} else if (s->c->nr == SYS_prctl && (uint32_t)s->c->args[0] == PR_GET_DUMPABLE &&
-		   s->rval < (int64_t)ARRAY_SIZE(dumps)) {
+		   (uint64_t)s->rval < ARRAY_SIZE(dumps)) {
 		text_printf(t, "%" PRId64 " (%s)", s->rval, dumps[s->rval]);
-	} else if (s->c->nr == SYS_fcntl && (uint32_t)s->c->args[1] == F_GETLEASE && s->rval < (int64_t)ARRAY_SIZE(leases)) {
+	} else if (s->c->nr == SYS_fcntl && (uint32_t)s->c->args[1] == F_GETLEASE &&
+		   (uint64_t)s->rval < ARRAY_SIZE(leases)) {
 		text_printf(t, "%#" PRIx64 " (%s)", (uint64_t)s->rval, leases[s->rval]);
 	} else if (s->c->nr == SYS_personality && !s->rval) {
 		text_puts(t, "0 (PER_LINUX)");

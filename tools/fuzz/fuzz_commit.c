@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_commit.c - sandbox commit of a layer whose journal and store a supervisor that was taken over has written, onto a small root.
+ * fuzz_commit.c - sandbox diff and commit of a layer whose journal and store a supervisor that was taken over has written, onto a small root.
  *
  * It changes what is below the root and nothing beside it, follows no link of the root's, and leaves no temporary name in a root that it says it's
  * done with; then there's nothing more to commit.
@@ -129,6 +129,25 @@ struct run {
 	int r;
 };
 
+static int on_change(UNUSED void *arg, const struct change *c)
+{
+	FUZZ_CHECK(strchr("AMDR", c->kind) && c->path[0] != '/' && !strstr(c->path, "../") &&
+		   (!c->from == (c->kind != 'R')));
+	return 0;
+}
+
+/* What is listed is the same twice. */
+static void list(struct layer *l)
+{
+	struct model m;
+
+	if (model_load(&m, l->journalfd, -1))
+		return;
+	int r = layer_changes(l, &m, root, on_change, NULL);
+	FUZZ_CHECK(r <= 0 && r == layer_changes(l, &m, root, on_change, NULL));
+	model_free(&m);
+}
+
 static void commit(void *arg)
 {
 	struct run *run = arg;
@@ -151,6 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run.o.force = fuzz_u8(&in) & 1;
 	layer_gen_journal(&in, &b);
 	open_layer(&run.l, &b);
+	list(&run.l);
 	bool died = fuzz_dies(commit, &run);
 	FUZZ_CHECK(died || run.r == 0 || run.r == 1 || run.r == CMD_FAILED);
 	if (!died && run.r == 0) {

@@ -74,6 +74,13 @@ static void set_up(void)
 	put_file("outside/secret", 0644);
 	put_file("ro/file", 0644);
 	put_file("single", 0644);
+	/* More names than a packet holds. */
+	FUZZ_CHECK(!mkdirat(top, "ro/many", 0755));
+	for (unsigned k = 0; k < 300; k++) {
+		char name[256];
+		snprintf(name, sizeof(name), "ro/many/%0230u", k);
+		put_file(name, 0644);
+	}
 	for (size_t k = 0; k < ARRAY_SIZE(exports); k++) {
 		char path[128];
 		exports[k].ro = k == 1;

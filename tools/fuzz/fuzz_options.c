@@ -11,6 +11,7 @@
 #include "tools/fuzz/fuzz.h"
 
 #include "tools/options.h"
+#include "tools/profile.h"
 
 #include <string.h>
 
@@ -85,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (r.action == OPTIONS_RUN)
 			check(&r);
 		options_free(&r.opt);
+	} else {
+		*options_learnt() = (struct profile){0}; /* is freed already */
 	}
 	free(text);
 	return 0;

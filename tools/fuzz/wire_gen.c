@@ -9,7 +9,12 @@ static uint32_t gen_u32(struct fuzz_in *in)
 {
 	uint8_t how = fuzz_u8(in);
 
-	return how < 0xc0 ? how % 8 : how < 0xf0 ? 1U << (how % 32) : fuzz_u32(in);
+	static const uint32_t modes[] = {0120777, 0040755, 0010644, 06755};
+
+	return how < 0xc0   ? how % 8
+	       : how < 0xe0 ? 1U << (how % 32)
+	       : how < 0xf0 ? modes[how % ARRAY_SIZE(modes)]
+			    : fuzz_u32(in);
 }
 
 static uint64_t gen_u64(struct fuzz_in *in)
@@ -31,7 +36,8 @@ wire_str wire_gen_str(struct fuzz_in *in)
 {
 	static const char *const words[] = {
 	    "a",   "b",   "d",   "e",    "up",  "abs",    "fifo", "new",
-	    "d/e", "d/a", "b/a", "file", "dir", "user.x", "..",   ".sandbox.filestore.0123456789abcdef"};
+	    "d/e", "d/a", "b/a", "file", "dir", "user.x", "..",   ".sandbox.filestore.0123456789abcdef",
+	    "many"};
 	char *to = text[n_text++ % ARRAY_SIZE(text)];
 	uint8_t how = fuzz_u8(in);
 	size_t n = 0;
