@@ -8,9 +8,12 @@
 #include "tools/below.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -39,7 +42,9 @@ static bool same_below(const struct layer_meta *a, const struct layer_meta *b)
 
 void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, const char *from, bool new)
 {
+	char tmp[32];
 	struct stat st;
+	uint64_t v;
 
 	if (new) {
 		if (!layer_name_ok(name))
@@ -48,6 +53,10 @@ void create_layer_or_die(struct layer *l, const char *name, const char *dir, boo
 		layer_close(l);
 		if (there != -ENOENT)
 			die("%s: %s", name, strerror(there ? -there : EEXIST));
+		if (getrandom(&v, sizeof(v), 0) != sizeof(v))
+			die("getrandom: %m");
+		snprintf(tmp, sizeof(tmp), ".new-%016" PRIx64, v);
+		name = tmp;
 	}
 	char *root = realpath(dir, NULL);
 
@@ -209,6 +218,7 @@ void progress(const char *what, uint64_t done, uint64_t total)
 	static struct timespec start, last;
 	static bool shown;
 	struct timespec now;
+	struct winsize ws;
 	char bar[31];
 
 	if (!progress_shown())
@@ -228,9 +238,17 @@ void progress(const char *what, uint64_t done, uint64_t total)
 		return;
 	last = now;
 	shown = true;
-	size_t n = (size_t)(MIN(done, total) * (sizeof(bar) - 1) / total);
-	memset(bar, ' ', sizeof(bar) - 1);
+	/* A line that wraps isn't written over by the next one. 0: not known. */
+	size_t rest = strlen(what) + sizeof(" [] 100 %"), width = sizeof(bar) - 1;
+	if (!ioctl(2, TIOCGWINSZ, &ws) && ws.ws_col)
+		width = ws.ws_col > rest ? MIN(width, ws.ws_col - rest) : 0;
+	size_t n = (size_t)(MIN(done, total) * width / total);
+	memset(bar, ' ', width);
 	memset(bar, '#', n);
-	bar[sizeof(bar) - 1] = '\0';
-	fprintf(stderr, "\r%s [%s] %3u %%", what, bar, (unsigned)(MIN(done, total) * 100 / total));
+	bar[width] = '\0';
+	unsigned percent = (unsigned)(MIN(done, total) * 100 / total);
+	if (width)
+		fprintf(stderr, "\r%s [%s] %3u %%", what, bar, percent);
+	else
+		fprintf(stderr, "\r%3u %%", percent);
 }

@@ -55,7 +55,7 @@ int run_sandbox(struct launch_options *opt);
 
 /* cmd.c. Opens a layer or ends the process with a message. With LAYER_LOCK it's to change: nothing lies on it. */
 void open_layer_or_die(struct layer *l, const char *name, unsigned flags);
-/* Opens a layer for a run, made if it isn't there; new: it mustn't be there. from: what --from says, or NULL. Locked. */
+/* Opens a layer for a run, made if it isn't there; new: it mustn't be there, and has no name that shows before layer_rename(). from: what --from says, or NULL. Locked. */
 void create_layer_or_die(struct layer *l, const char *name, const char *dir, bool fakeroot, const char *from, bool new);
 /* The model of an open layer, or dies. */
 void load_model_or_die(struct model *m, const struct layer *l);

@@ -81,6 +81,18 @@ static int parent(struct commit *c, const char *path, const char **name)
 
 /* --- A --- */
 
+static volatile sig_atomic_t asked; /* by a signal, to stop */
+
+static void on_signal(int sig)
+{
+	asked = sig;
+}
+
+int commit_may_go_on(void)
+{
+	return asked ? -EINTR : 0;
+}
+
 static int place(struct commit *c, int dirfd, const struct layer_entry *e)
 {
 	struct step *s = commit_step(c, STEP_PLACE, c->path, e->child);
@@ -155,7 +167,7 @@ static int stage_dir(struct commit *c, const struct layer_inode *dir, size_t len
 			c->path[at++] = '/';
 		memcpy(c->path + at, e->name, e->len + 1U);
 		r = stage_entry(c, fd, e, at + e->len);
-		if (r && r != -ECANCELED) {
+		if (r && r != -ECANCELED && r != -EINTR) {
 			AUTO_FREE char *path = layer_shown(c->l, c->path);
 			log_msg("commit: %s: %s", path,
 				r == -EXDEV ? "part of a renamed directory: commit all of it" : strerror(-r));
@@ -242,8 +254,17 @@ int commit_carry_out(struct commit *c)
 
 static int apply(struct commit *c)
 {
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	struct sigaction old[ARRAY_SIZE(signals)];
 	int r;
 
+	asked = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		const struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+		sigaction(signals[i], NULL, &old[i]);
+		if (old[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &act, NULL);
+	}
 	c->path[0] = '\0';
 	r = stage_dir(c, c->m->root, 0);
 	bool root_attrs = !c->n_paths && !(c->m->root->flags & JI_CLEAN);
@@ -254,7 +275,12 @@ static int apply(struct commit *c)
 	if (!r && (root < 0 || syncfs(root)))
 		r = root < 0 ? root : -errno;
 	if (!r)
+		r = commit_may_go_on();
+	if (!r)
 		r = commit_write_plan(c);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &old[i], NULL);
+	asked = 0;
 	return r ? r : commit_carry_out(c);
 }
 
@@ -388,7 +414,10 @@ int layer_commit(struct layer *l, const struct commit_options *o)
 	for (size_t k = 0; k < m.cap_inodes; k++)
 		for (struct layer_inode *i = m.inodes[k]; i; i = i->hnext)
 			free(take_ptr(i->priv));
-	if (r && r != -ECANCELED)
+	if (r == -EINTR)
+		log_msg("commit: interrupted: nothing was changed%s%s", l->meta.dst ? " in the bind " : "",
+			l->meta.dst ? l->meta.dst : "");
+	else if (r && r != -ECANCELED)
 		log_msg("commit: %s", strerror(-r));
 	commit_end(&c);
 	return refused ? 1 : r ? CMD_FAILED : 0;

@@ -47,6 +47,9 @@ int commit_carry_out(struct commit *c) MUST_CHECK;
 /* Frees the steps and filters. */
 void commit_end(struct commit *c);
 
+/* -EINTR when a signal asked to stop, in the stage that can be undone. */
+int commit_may_go_on(void) MUST_CHECK;
+
 /* commit_plan.c: makes the plan of c's steps last. From then on the commit can only be finished. */
 int commit_write_plan(struct commit *c) MUST_CHECK;
 /* The host has it: the layer forgets it, and the plan goes. */

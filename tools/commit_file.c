@@ -35,6 +35,9 @@ static int copy_range(struct commit *c, int in, int out, off_t off, off_t end)
 	AUTO_FREE char *buf = NULL;
 
 	while (off < end) {
+		int stop = commit_may_go_on();
+		if (stop)
+			return stop;
 		off_t i = off, o = off;
 		ssize_t n = copy_file_range(in, &i, out, &o, (size_t)MIN(end - off, (off_t)8 << 20), 0);
 		if (n < 0 && errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != EINTR)

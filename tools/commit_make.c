@@ -182,6 +182,9 @@ int commit_make(struct commit *c, int dirfd, const char *name, const char *where
 	int r;
 
 	commit_did(c, COMMIT_OBJECT);
+	r = commit_may_go_on();
+	if (r)
+		return r;
 	if (S_ISDIR(i->mode))
 		return make_dir(c, dirfd, name, where, i, final);
 	if (i->priv) { /* another name of it has been made */

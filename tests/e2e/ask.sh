@@ -71,7 +71,7 @@ run 1 --commit --chdir "$PWD" --bind "$PWD/d" /mnt -- sh -c "$ok; echo the host 
 kept "--commit with a conflict" new
 
 cat >ask.py <<'P'
-import os, pty, re, select, signal, sys, time
+import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 sandbox, bad = sys.argv[1], 0
 class Session:
     def __init__(self, *argv, redirect=False):
@@ -138,6 +138,32 @@ while os.read(r, 65536): pass
 st = s.status()
 check(st == 0 and re.search(rb"\rexport \[#* *\] +\d+ %", s.all), f"a progress bar: {st}", s)
 check(s.all.endswith(b"\r\x1b[K"), "which is cleared", s)
+# On a narrow terminal it doesn't wrap; interrupted, there's no half archive and no half sandbox.
+s = Session("export", name, "pipe")
+fcntl.ioctl(s.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+r2 = os.open("pipe", os.O_RDONLY)
+for i in range(8): os.read(r2, 65536); time.sleep(0.2)
+while os.read(r2, 65536): pass
+check(s.status() == 0 and max(len(l) for l in re.split(rb"[\r\n]", s.all.replace(b"\x1b[K", b""))) < 20 and b"\rexport [" in s.all, "a narrow bar", s)
+for again in range(2):
+    s = Session("import", name + "-2", "pipe")
+    w = os.open("pipe", os.O_WRONLY)
+    time.sleep(0.3)
+    s.send(b"\x03")
+    check(s.status() == -signal.SIGINT, "import was interrupted", s)
+    os.close(w)
+    check(name + "-2" not in os.popen(f"{sandbox} ls").read(), "half a sandbox", s)
+# A commit: nothing, or what the next one finishes.
+tree = lambda: sorted(os.listdir("many")) if os.path.isdir("many") else []
+for ms in (20, 60, 150, 400):
+    if tree(): subprocess.run(["rm", "-r", "many"])
+    os.mkdir("many")
+    subprocess.run([sandbox, "--name", name, "--chdir", os.getcwd(), "--", "sh", "-c", "cd many; for i in $(seq 500); do echo $i >$i; done"])
+    s = Session("commit", name, os.getcwd() + "/many")
+    time.sleep(ms / 1000); s.send(b"\x03")
+    st = s.status()
+    check(st != 125 or (tree() == [] and b"nothing was changed" in s.all), f"commit interrupted after {ms} ms: {st}, {tree()[:3]}", s)
+    check(os.spawnl(os.P_WAIT, sandbox, "sandbox", "commit", name, os.getcwd() + "/many") == 0 and len(tree()) == 500, "and again", s)
 sys.exit(bad != 0)
 P
 python3 ask.py "$SANDBOX" $n || failures=1

@@ -472,6 +472,8 @@ int tar_import(int argc, char **argv)
 	progress("import", 0, 0);
 	if (!r)
 		r = layer_store_model(&l, &m);
+	if (!r)
+		r = layer_rename(&l, argv[optind]);
 	if (r) {
 		log_msg("import failed: %s", strerror(-r));
 		(void)!layer_discard(&l);
