@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "kernel/syscall.h"
 #include "tools/fuzz/live.h"
+#include "tools/fuzz/live_manifest.h"
 
 #include <dirent.h>
 #include <err.h>
@@ -108,100 +109,6 @@ static const char *layer_name(const char *which)
 
 	snprintf(v[++k % 2], sizeof(v[0]), "live-%.6s-%s", strrchr(top, '.') + 1, which);
 	return v[k % 2];
-}
-
-/* --- What the host looks like --- */
-struct thing {
-	uint64_t sum;
-	char *path;
-};
-struct manifest {
-	struct thing *v;
-	size_t n, cap;
-};
-static struct manifest *making;
-static bool whole; /* all levels */
-
-static void add(uint64_t *sum, const void *p, size_t n)
-{
-	for (const uint8_t *c = p; n--; c++)
-		*sum = (*sum ^ *c) * UINT64_C(0x100000001b3);
-}
-
-static int add_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	struct thing t = {UINT64_C(0xcbf29ce484222325), NULL};
-	char link[PATH_MAX];
-	ssize_t n;
-
-	if (whole &&
-	    (!strcmp(path, below_top("rw")) || !strcmp(path, below_top("store")) || !strcmp(path, below_top("state"))))
-		return FTW_SKIP_SUBTREE;
-	if (!whole && ftw->level > 1)
-		return FTW_SKIP_SIBLINGS;
-	add(&t.sum, &st->st_ino, sizeof(st->st_ino));
-	add(&t.sum, &st->st_mode, sizeof(st->st_mode));
-	add(&t.sum, &st->st_uid, sizeof(st->st_uid));
-	add(&t.sum, &st->st_gid, sizeof(st->st_gid));
-	add(&t.sum, &st->st_nlink, sizeof(st->st_nlink));
-	add(&t.sum, &st->st_mtim, sizeof(st->st_mtim));
-	add(&t.sum, &st->st_ctim, sizeof(st->st_ctim));
-	if (!S_ISDIR(st->st_mode))
-		add(&t.sum, &st->st_size, sizeof(st->st_size));
-	if (type == FTW_SL && (n = readlink(path, link, sizeof(link))) > 0)
-		add(&t.sum, link, (size_t)n);
-	if (making->n == making->cap) {
-		making->cap = making->cap ? 2 * making->cap : 1024;
-		making->v = reallocarray(making->v, making->cap, sizeof(*making->v));
-	}
-	if (!making->v || !(t.path = strdup(path)))
-		err(2, "memory");
-	making->v[making->n++] = t;
-	return FTW_CONTINUE;
-}
-
-static int by_path(const void *a, const void *b)
-{
-	return strcmp(((const struct thing *)a)->path, ((const struct thing *)b)->path);
-}
-
-/* ctime tells of any change, so contents need not be read. What is outside the scratch directory is looked at one level deep. */
-static void make_manifest(struct manifest *m)
-{
-	static const char *const places[] = {"/etc", "/home", "/opt", "/srv", "/usr/bin", "/usr/local/bin"};
-
-	*m = (struct manifest){0};
-	making = m;
-	whole = true;
-	nftw(top, add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
-	whole = false;
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		nftw(places[i], add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
-	qsort(m->v, m->n, sizeof(*m->v), by_path);
-}
-
-static void free_manifest(struct manifest *m)
-{
-	for (size_t i = 0; i < m->n; i++)
-		free(m->v[i].path);
-	free(m->v);
-	*m = (struct manifest){0};
-}
-
-/* Names what differs: outside the scratch directory it may be somebody else's doing. */
-static void compare_manifests(const struct manifest *a, const struct manifest *b)
-{
-	for (size_t i = 0, k = 0; i < a->n || k < b->n;) {
-		int c = i == a->n ? 1 : k == b->n ? -1 : strcmp(a->v[i].path, b->v[k].path);
-
-		if (c || a->v[i].sum != b->v[k].sum)
-			finding("on the host, outside the bind, %s has %s", c > 0 ? b->v[k].path : a->v[i].path,
-				c < 0 ? "gone"
-				: c   ? "appeared"
-				      : "changed");
-		i += c <= 0;
-		k += c >= 0;
-	}
 }
 
 static void note_devs(void)
@@ -682,6 +589,16 @@ static void who_waits(void)
 	}
 }
 
+/* A tracee may stop all others, the one that makes tasks anew among them: that's its right, and no hang. */
+static void continue_all(void)
+{
+	int own = pid_depth(getpid());
+
+	for (unsigned i = 0; i < n_seen; i++)
+		if (alive(seen[i].pid, seen[i].start) && pid_depth(seen[i].pid) > own + 1)
+			kill(seen[i].pid, SIGCONT);
+}
+
 /* Watches until the command ends: its wait status. */
 static int watch(pid_t pid, double until)
 {
@@ -701,6 +618,8 @@ static int watch(pid_t pid, double until)
 		check_fds();
 		if (n != calls)
 			moved = now();
+		else if (now() - moved > 1)
+			continue_all();
 		calls = n;
 		for (int k = 0; k < 2; k++) {
 			long kb = rss_kb(guards[k]);
@@ -745,6 +664,11 @@ static void check_left(void)
 	n_seen = 0;
 }
 
+static void host_differs(const char *path, const char *how)
+{
+	finding("on the host, outside the bind, %s has %s", path, how);
+}
+
 static void live(void)
 {
 	double end = now() + seconds;
@@ -752,7 +676,7 @@ static void live(void)
 	uint64_t calls = 0, born = 0;
 	unsigned runs = 0;
 
-	make_manifest(&before);
+	manifest_make(&before, top);
 	for (; now() < end && !findings; seed++) {
 		int in, out, status;
 		double left = MAX(end - now(), 1.0);
@@ -778,10 +702,10 @@ static void live(void)
 				log_tail);
 		check_left();
 	}
-	make_manifest(&after);
-	compare_manifests(&before, &after);
-	free_manifest(&before);
-	free_manifest(&after);
+	manifest_make(&after, top);
+	manifest_compare(&before, &after, host_differs);
+	manifest_free(&before);
+	manifest_free(&after);
 	printf("%u sandboxes, %lu tasks, %lu calls, %u descriptors looked at, %u findings\n", runs, born, calls, fds_checked,
 	       findings);
 }
