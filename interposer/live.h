@@ -33,7 +33,6 @@ void live_may_block(struct call *c);
 int live_blocked_call(pid_t tid);
 bool live_interrupted(struct call *c);
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec);
-void live_flush_stats(struct live *l);
 
 /* The record of a process by the supervisor's pid of it, referenced; NULL when it's gone. */
 struct record *live_record(pid_t pid);

@@ -58,7 +58,7 @@ const struct value_name names_at[] = {N(AT_SYMLINK_NOFOLLOW),
 static const struct value_name names_faccess[] = {N(AT_SYMLINK_NOFOLLOW), N(AT_EACCESS), N(AT_EMPTY_PATH), END};
 const struct value_name names_prot[] = {{0, "PROT_NONE"}, N(PROT_READ), N(PROT_WRITE), N(PROT_EXEC), N(PROT_GROWSDOWN),
 					N(PROT_GROWSUP),  END};
-const struct value_name names_access[] = {{0, "F_OK"}, N(R_OK), N(W_OK), N(X_OK), END};
+static const struct value_name names_access[] = {{0, "F_OK"}, N(R_OK), N(W_OK), N(X_OK), END};
 const struct value_name names_clone[] = {N(CLONE_VM),
 					 N(CLONE_FS),
 					 N(CLONE_FILES),
@@ -84,7 +84,7 @@ const struct value_name names_clone[] = {N(CLONE_VM),
 					 N(CLONE_NEWNET),
 					 N(CLONE_IO),
 					 END};
-const struct value_name names_fcntl[] = {N(F_DUPFD),         N(F_GETFD),
+static const struct value_name names_fcntl[] = {N(F_DUPFD),         N(F_GETFD),
 					 N(F_SETFD),         N(F_GETFL),
 					 N(F_SETFL),         N(F_GETLK),
 					 N(F_SETLK),         N(F_SETLKW),

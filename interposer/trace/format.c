@@ -82,17 +82,6 @@ static void format_string(struct shown *s, uint64_t addr, bool whole)
 	text_quote(&s->text, buf, len, s->opt->hex, more);
 }
 
-static void format_path(struct shown *s, uint64_t addr)
-{
-	if (s->opt->n_paths && s->n_paths < 2) {
-		char *to = s->path[s->n_paths];
-		ssize_t n = addr ? s->c->ops->read_string(s->c, addr, to, sizeof s->path[0]) : -EFAULT;
-		if (n >= 0)
-			s->n_paths++;
-	}
-	format_string(s, addr, true);
-}
-
 static void format_words(struct shown *s, uint64_t addr, bool names)
 {
 	uint64_t word;
@@ -201,6 +190,22 @@ void format_fd(struct shown *s, int fd)
 		put_fd_name(s, &s->text, fd);
 }
 
+static void put_cwd(struct shown *s)
+{
+	char buf[PATH_MAX];
+	struct record *rec = s->opt->fd_paths ? s->c->ops->current(s->c) : NULL;
+	text_puts(&s->text, "AT_FDCWD");
+	if (!rec)
+		return;
+	struct vfs_ctx ctx = {.cred = &rec->vcred, .root = &rec->root, .cwd = &rec->cwd, .owner = s->c};
+	if (vfs_getpath(&ctx, &rec->cwd, buf, sizeof buf) > 0) {
+		text_puts(&s->text, "<");
+		put_name(&s->text, buf, s->opt->hex);
+		text_puts(&s->text, ">");
+	}
+	record_put(rec);
+}
+
 static bool returns_fd(const struct call *c)
 {
 	switch (c->nr) {
@@ -276,12 +281,12 @@ static void by_kind(struct shown *s, int i)
 		break;
 	case ARG_DIRFD:
 		if ((int)(uint32_t)v == AT_FDCWD)
-			text_puts(t, "AT_FDCWD");
+			put_cwd(s);
 		else
 			format_fd(s, (int)(uint32_t)v);
 		break;
 	case ARG_PATH:
-		format_path(s, v);
+		format_string(s, v, true);
 		break;
 	case ARG_STR:
 		format_string(s, v, s->c->nr == SYS_symlink || s->c->nr == SYS_symlinkat);
@@ -354,7 +359,7 @@ __attribute__((constructor)) static void index_all(void)
 	index_decoders(time_decoders, n_time_decoders);
 }
 
-const struct decoder *format_decoder(const struct shown *s, int arg)
+static const struct decoder *find_decoder(const struct shown *s, int arg)
 {
 	return !s->foreign && s->c->nr >= 0 && s->c->nr < SYSCALL_MAX ? by_call[s->c->nr][arg] : NULL;
 }
@@ -470,8 +475,24 @@ static void clone_args(struct shown *s)
 	}
 }
 
+static void show_raw(struct shown *s)
+{
+	for (s->next = 0; s->next < s->n; s->next++) {
+		if (s->next)
+			text_puts(&s->text, ", ");
+		s->from[s->next] = s->text.n;
+		text_printf(&s->text, s->c->args[s->next] ? "%#" PRIx64 : "0", s->c->args[s->next]);
+		s->to[s->next] = s->text.n;
+	}
+}
+
 static void show_from(struct shown *s)
 {
+	if (!s->foreign && trace_set_has(&s->opt->raw, (uint64_t)(int64_t)s->c->nr)) {
+		if (!s->exiting)
+			show_raw(s);
+		return;
+	}
 	if (s->c->nr == SYS_clone && !s->foreign) {
 		/* Only at exit is all of it known. */
 		if (!s->exiting)
@@ -484,7 +505,7 @@ static void show_from(struct shown *s)
 	}
 	for (; s->next < s->n; s->next++) {
 		int i = s->next;
-		const struct decoder *d = format_decoder(s, i);
+		const struct decoder *d = find_decoder(s, i);
 		if (is_skipped(s, i)) {
 			s->from[i] = s->to[i] = s->text.n;
 			continue;
@@ -511,8 +532,8 @@ void format_entry(struct shown *s)
 {
 	static const struct syscall_desc unknown = {.nargs = 6,
 						    .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
-	s->text.n = s->extra.n = 0;
-	s->next = s->n_paths = 0;
+	s->text.n = s->extra.n = s->bytes.n = 0;
+	s->next = 0;
 	s->exiting = s->failed = s->comma = false;
 	s->desc = s->foreign ? NULL : syscall_desc(s->c->nr);
 	if (s->desc)
@@ -534,6 +555,7 @@ void format_exit(struct shown *s)
 	show_from(s);
 	if (!s->foreign)
 		format_extra(s);
+	format_all_bytes(s);
 	if (!s->foreign && s->opt->fd_paths && !s->failed && returns_fd(s->c))
 		put_fd_name(s, &s->extra, (int)s->rval);
 	text_puts(&s->text, ")");
