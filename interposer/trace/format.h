@@ -65,8 +65,8 @@ extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], 
     time_decoders[];
 extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders,
     n_time_decoders;
-extern const struct value_name names_open[], names_at[], names_prot[], names_clone[],
-    names_msg[], names_family[], names_poll[], names_level[], names_sched[];
+extern const struct value_name names_open[], names_at[], names_prot[], names_clone[], names_msg[], names_family[],
+    names_poll[], names_level[], names_sched[];
 /* What is gone at exit, for what shows it there. */
 void format_remember(struct shown *s);
 /* What follows the result of calls that tell more than one number. */
