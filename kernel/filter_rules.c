@@ -244,7 +244,7 @@ const struct filter_rule filter_rules[] = {
     NO_POINTER(accept4, 1),
     NO_POINTER(recvfrom, 4),
 
-    /* SOL_SOCKET without filters and programs; of IP nothing that netfilter answers. */
+    /* SOL_SOCKET without filters and programs, and SO_LINGER (sys_sockopt.c); of IP nothing that netfilter answers. */
     SETOPT(SO_DEBUG),
     SETOPT(SO_REUSEADDR),
     SETOPT(SO_TYPE),
@@ -255,7 +255,6 @@ const struct filter_rule filter_rules[] = {
     SETOPT(SO_KEEPALIVE),
     SETOPT(SO_OOBINLINE),
     SETOPT(SO_PRIORITY),
-    SETOPT(SO_LINGER),
     SETOPT(SO_REUSEPORT),
     SETOPT(SO_PASSCRED),
     SETOPT(SO_RCVLOWAT),

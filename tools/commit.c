@@ -25,7 +25,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-struct step *commit_step(struct commit *c, enum step_kind kind, const char *path, const struct layer_inode *i)
+struct step *commit_step(struct commit *c, enum step_kind kind, const char *path, const struct layer_inode *i, uint64_t ino)
 {
 	size_t n = strlen(path) + 1;
 	struct step *s = calloc(1, sizeof(*s) + n);
@@ -34,15 +34,16 @@ struct step *commit_step(struct commit *c, enum step_kind kind, const char *path
 		return NULL;
 	s->kind = kind;
 	s->i = i;
+	s->ino = ino;
 	memcpy(s->path, path, n);
 	*c->tail = s;
 	c->tail = &s->next;
 	return s;
 }
 
-int commit_later(struct commit *c, const char *path, const struct layer_inode *i)
+int commit_later(struct commit *c, const char *path, const struct layer_inode *i, uint64_t ino)
 {
-	return (i->flags & JI_CLEAN) || commit_step(c, STEP_ATTRS, path, i) ? 0 : -ENOMEM;
+	return (i->flags & JI_CLEAN) || commit_step(c, STEP_ATTRS, path, i, ino) ? 0 : -ENOMEM;
 }
 
 bool commit_wants(const struct commit *c, const char *path, bool dir)
@@ -95,7 +96,7 @@ int commit_may_go_on(void)
 
 static int place(struct commit *c, int dirfd, const struct layer_entry *e)
 {
-	struct step *s = commit_step(c, STEP_PLACE, c->path, e->child);
+	struct step *s = commit_step(c, STEP_PLACE, c->path, e->child, 0);
 	const char *slash = strrchr(c->path, '/');
 	AUTO_FREE char *where = NULL;
 
@@ -125,14 +126,14 @@ static int stage_entry(struct commit *c, int dirfd, const struct layer_entry *e,
 	bool there = !fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW);
 
 	if (!i)
-		return !wanted || !there || commit_step(c, STEP_REMOVE, c->path, NULL) ? 0 : -ENOMEM;
+		return !wanted || !there || commit_step(c, STEP_REMOVE, c->path, NULL, 0) ? 0 : -ENOMEM;
 	if (S_ISDIR(i->mode)) {
 		if (!commit_wants(c, c->path, true))
 			return 0;
 		if (there && S_ISDIR(st.st_mode) && own) {
 			int r = stage_dir(c, i, len);
 			bool attrs = wanted && !(i->flags & JI_CLEAN);
-			return r || !attrs || commit_step(c, STEP_DIR, c->path, i) ? r : -ENOMEM;
+			return r || !attrs || commit_step(c, STEP_DIR, c->path, i, st.st_ino) ? r : -ENOMEM;
 		}
 		if (!wanted && i->low)
 			return -EXDEV;
@@ -143,9 +144,9 @@ static int stage_entry(struct commit *c, int dirfd, const struct layer_entry *e,
 	if (!own || !there || (st.st_mode & S_IFMT) != (i->mode & S_IFMT))
 		return place(c, dirfd, e);
 	if (!content_differs(c->l, i))
-		return commit_later(c, c->path, i);
+		return commit_later(c, c->path, i, st.st_ino);
 	if (st.st_nlink > 1)
-		return commit_step(c, STEP_REWRITE, c->path, i) ? 0 : -ENOMEM;
+		return commit_step(c, STEP_REWRITE, c->path, i, st.st_ino) ? 0 : -ENOMEM;
 	return place(c, dirfd, e);
 }
 
@@ -213,11 +214,11 @@ static int run_step(struct commit *c, const struct step *s)
 	case STEP_PLACE:
 		return put_in_place(fd, s->temp, s->ino, name);
 	case STEP_REWRITE:
-		return commit_rewrite(c, fd, name, s->i);
+		return commit_rewrite(c, fd, name, s->i, s->ino);
 	case STEP_REMOVE:
 		return commit_remove(fd, name);
 	default:
-		return commit_attrs(c, fd, name, s->i);
+		return commit_attrs(c, fd, name, s->i, s->ino);
 	}
 }
 
@@ -268,7 +269,7 @@ static int apply(struct commit *c)
 	c->path[0] = '\0';
 	r = stage_dir(c, c->m->root, 0);
 	bool root_attrs = !c->n_paths && !(c->m->root->flags & JI_CLEAN);
-	if (!r && root_attrs && !commit_step(c, STEP_DIR, "", c->m->root))
+	if (!r && root_attrs && !commit_step(c, STEP_DIR, "", c->m->root, 0))
 		r = -ENOMEM;
 	/* The data before the names: after a loss of power no name may lead to half a file. */
 	AUTO_CLOSE int root = open_below(c->rootfd, "", O_RDONLY | O_DIRECTORY);

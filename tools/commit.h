@@ -19,7 +19,7 @@ struct step {
 	enum step_kind kind;
 	const struct layer_inode *i;
 	char temp[COMMIT_NAME_MAX];
-	uint64_t ino; /* STEP_PLACE: of what was made as temp */
+	uint64_t ino; /* of what was made as temp, or else of what stood there when the step was planned; 0: unknown */
 	char path[];  /* of the object */
 };
 
@@ -41,7 +41,7 @@ struct commit {
 	char path[PATH_MAX];
 };
 
-struct step *commit_step(struct commit *c, enum step_kind kind, const char *path, const struct layer_inode *i);
+struct step *commit_step(struct commit *c, enum step_kind kind, const char *path, const struct layer_inode *i, uint64_t ino);
 /* All steps in the order of the stages, and what they changed on the disk. */
 int commit_carry_out(struct commit *c) MUST_CHECK;
 /* Frees the steps and filters. */
@@ -70,17 +70,20 @@ int commit_make(struct commit *c, int dirfd, const char *name, const char *where
 		const char *final) MUST_CHECK;
 int commit_remove(int dirfd, const char *name) MUST_CHECK; /* with all that's in it */
 /* Attributes to be set when everything stands at its final place. */
-int commit_later(struct commit *c, const char *path, const struct layer_inode *i) MUST_CHECK;
+int commit_later(struct commit *c, const char *path, const struct layer_inode *i, uint64_t ino) MUST_CHECK;
 bool commit_wants(const struct commit *c, const char *path, bool dir);
 
 /* commit_file.c: a regular file of i's backing file as dirfd/name. low: O_PATH, what it was on the host, or -1. */
 int commit_file(struct commit *c, int dirfd, const char *name, const struct layer_inode *i, int low) MUST_CHECK;
-/* Overwrites an existing file that has other links. */
-int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct layer_inode *i) MUST_CHECK;
+/* Overwrites an existing file that has other links. -EBUSY: it's not the one of that number. */
+int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct layer_inode *i, uint64_t ino) MUST_CHECK;
 /* Data from one file to an empty one, holes as holes, from the start of both. */
 int commit_copy(struct commit *c, int in, int out) MUST_CHECK;
-/* Owner, mode, xattrs and times of i to an object. */
-int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i) MUST_CHECK;
+/*
+ * Owner, mode, xattrs and times of i to an object of that number (0: any): whoever may write to the directory could have put a link of
+ * somebody else's file there. Such a one stays as it is, and a message says so.
+ */
+int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i, uint64_t ino) MUST_CHECK;
 /* Owner, mode, xattrs and times of from (O_PATH, of which st is told) to dirfd/name. */
 int commit_attrs_like(int from, const struct stat *st, int dirfd, const char *name) MUST_CHECK;
 /* The bar; bytes copied, or one more object. */

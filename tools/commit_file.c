@@ -217,7 +217,7 @@ static int dress(struct commit *c, const struct object *o, const char *name, con
 	return r;
 }
 
-int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i)
+int commit_attrs(struct commit *c, int dirfd, const char *name, const struct layer_inode *i, uint64_t ino)
 {
 	AUTO_CLOSE int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st, b;
@@ -227,6 +227,10 @@ int commit_attrs(struct commit *c, int dirfd, const char *name, const struct lay
 		return -errno;
 	if ((st.st_mode & S_IFMT) != (i->mode & S_IFMT))
 		return -EBUSY;
+	if (ino && st.st_ino != ino) {
+		log_msg("%s: somebody has replaced it meanwhile: its attributes stay", name);
+		return 0;
+	}
 	by_path(&o, fd);
 	bool back = i->back && !layer_stat_back(c->l->storefd, i->back, &b);
 	return dress(c, &o, name, i, &st, back ? &b : NULL);
@@ -303,7 +307,7 @@ static int open_to_write(int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct layer_inode *i)
+int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct layer_inode *i, uint64_t ino)
 {
 	AUTO_CLOSE int in = layer_open_back(c->l->storefd, i->back, O_RDONLY);
 	AUTO_CLOSE int out = in < 0 ? -1 : open_to_write(dirfd, name);
@@ -313,7 +317,7 @@ int commit_rewrite(struct commit *c, int dirfd, const char *name, const struct l
 		return in < 0 ? in : out;
 	if (fstat(in, &back) || fstat(out, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode) || (ino && st.st_ino != ino))
 		return -EBUSY;
 	if (ftruncate(out, 0))
 		return -errno;

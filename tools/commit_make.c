@@ -141,7 +141,7 @@ static int make_dir(struct commit *c, int dirfd, const char *name, const char *w
 	if (!r && low >= 0)
 		r = commit_attrs_like(low, &st, dirfd, name);
 	if (!r && !(i->flags & JI_CLEAN))
-		r = commit_attrs(c, dirfd, name, i);
+		r = commit_attrs(c, dirfd, name, i, 0);
 	return r;
 }
 
@@ -199,10 +199,13 @@ int commit_make(struct commit *c, int dirfd, const char *name, const char *where
 		AUTO_CLOSE int fd = open_dir_of(c, i->low, &old);
 		if (fd < 0)
 			return fd;
+		struct stat st;
 		r = link_lower(c, fd, old, dirfd, name);
+		if (!r && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+			r = -errno;
 		if (!r && changed && !own)
-			return commit_step(c, STEP_REWRITE, final, i) ? 0 : -ENOMEM;
-		return r ? r : commit_later(c, final, i);
+			return commit_step(c, STEP_REWRITE, final, i, st.st_ino) ? 0 : -ENOMEM;
+		return r ? r : commit_later(c, final, i, st.st_ino);
 	}
 	switch (i->mode & S_IFMT) {
 	case S_IFREG:
@@ -215,7 +218,7 @@ int commit_make(struct commit *c, int dirfd, const char *name, const char *where
 		r = mknodat(dirfd, name, (i->mode & S_IFMT) | 0600, i->rdev) ? -errno : 0;
 	}
 	if (!r && !S_ISREG(i->mode))
-		r = commit_attrs(c, dirfd, name, i);
+		r = commit_attrs(c, dirfd, name, i, 0);
 	if (!r && (TAILQ_FIRST(&i->names) != e || TAILQ_NEXT(e, same))) {
 		i->priv = strdup(where);
 		if (!i->priv)

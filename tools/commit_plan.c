@@ -84,10 +84,9 @@ static int read_step(struct commit *c, const char *line)
 	const struct layer_inode *i = id ? model_inode(c->m, id) : NULL;
 	if (id && !i)
 		return -EBADMSG;
-	struct step *s = commit_step(c, (enum step_kind)kind, line + at + 1, i);
+	struct step *s = commit_step(c, (enum step_kind)kind, line + at + 1, i, ino);
 	if (!s)
 		return -ENOMEM;
-	s->ino = ino;
 	memcpy(s->temp, temp, sizeof(temp));
 	return 0;
 }

@@ -54,12 +54,15 @@ for d in base layer gofer vfs kernel interposer tools tests; do
 	[ -e "$d/README.md" ] || echo "$d" | say "folder without a README.md"
 done
 
-{
+# SECURITY.md lists what the host kernel runs: all of that, and nothing else.
+natives() {
 	sed -n 's/^NATIVE([0-9]*, \([a-z0-9_]*\),.*/\1/p' kernel/syscalls.def
 	sed -n 's/^    ALWAYS(\([a-z0-9_]*\)),$/\1/p' kernel/filter_rules.c
-} | while read -r call; do
-	grep -q "\`$call\`" SECURITY.md || echo "SECURITY.md:1: $call"
-done | say "runs natively and isn't listed"
+}
+listed() { sed -n '/^## Calls that the host kernel runs/,/^Other calls/p' SECURITY.md | grep -o '`[a-z0-9_]*`' | tr -d '`'; }
+comm -23 <(natives | sort -u) <(listed | sort -u) | sed 's/^/SECURITY.md:1: /' | say "runs natively and isn't listed"
+comm -13 <(natives | sort -u) <(listed | sort -u) | sed 's/^/SECURITY.md:1: /' | say "is listed and doesn't run natively"
+listed | sort | uniq -d | sed 's/^/SECURITY.md:1: /' | say "is listed twice"
 if command -v clang-format >/dev/null; then
 	for f in "${sources[@]}"; do
 		[ "${f##*.}" = S ] || clang-format --dry-run -Werror "$f" >/dev/null 2>&1 || echo "$f:1" | say "not as clang-format has it"

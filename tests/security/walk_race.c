@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	int root = open("in", O_PATH | O_DIRECTORY);
 
 	pthread_create(&t, NULL, mover, NULL);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < t_tries(20000, 100000); i++) {
 		struct open_how how = {.flags = O_RDONLY, .resolve = i % 2 ? RESOLVE_BENEATH : RESOLVE_IN_ROOT};
 		int fd = (int)syscall(SYS_openat2, root, i % 4 < 2 ? "a/b/c/../../../../outside" : "a/b/../../../outside",
 				      &how, sizeof(how));

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "kernel/syscall.h"
 #include "tools/fuzz/live.h"
+#include "tools/fuzz/live_manifest.h"
 
 #include <dirent.h>
 #include <err.h>
@@ -36,6 +37,7 @@
 #define GROWTH_KB (256L << 10)
 
 static const char *sandbox = "build/sandbox", *caller;
+static const char *medium = "memory";
 static uint64_t seed = 1;
 static unsigned n_tasks = 3, n_threads = 2, hang_seconds = 10;
 static double seconds = 10;
@@ -100,52 +102,13 @@ static void PRINTF_LIKE(1, 2) finding(const char *fmt, ...)
 	fflush(stdout);
 }
 
-/* --- What the host looks like --- */
-static uint64_t sum;
-static bool contents; /* of the scratch directory: all levels */
-
-static void add(const void *p, size_t n)
+static const char *layer_name(const char *which)
 {
-	for (const uint8_t *c = p; n--; c++)
-		sum = (sum ^ *c) * UINT64_C(0x100000001b3);
-}
+	static char v[2][64];
+	static unsigned k;
 
-static int add_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	char link[PATH_MAX];
-	ssize_t n;
-
-	if (contents && !strcmp(path, below_top("rw")))
-		return FTW_SKIP_SUBTREE;
-	if (!contents && ftw->level > 1)
-		return FTW_SKIP_SIBLINGS;
-	add(path, strlen(path));
-	add(&st->st_ino, sizeof(st->st_ino));
-	add(&st->st_mode, sizeof(st->st_mode));
-	add(&st->st_uid, sizeof(st->st_uid));
-	add(&st->st_gid, sizeof(st->st_gid));
-	add(&st->st_nlink, sizeof(st->st_nlink));
-	add(&st->st_mtim, sizeof(st->st_mtim));
-	add(&st->st_ctim, sizeof(st->st_ctim));
-	if (!S_ISDIR(st->st_mode))
-		add(&st->st_size, sizeof(st->st_size));
-	if (type == FTW_SL && (n = readlink(path, link, sizeof(link))) > 0)
-		add(link, (size_t)n);
-	return FTW_CONTINUE;
-}
-
-/* ctime tells of any change, so contents need not be read. What is outside the scratch directory is looked at one level deep. */
-static uint64_t manifest(void)
-{
-	static const char *const places[] = {"/etc", "/home", "/usr/bin", "/usr/local/bin"};
-
-	sum = UINT64_C(0xcbf29ce484222325);
-	contents = true;
-	nftw(top, add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
-	contents = false;
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		nftw(places[i], add_entry, 16, FTW_PHYS | FTW_ACTIONRETVAL);
-	return sum;
+	snprintf(v[++k % 2], sizeof(v[0]), "live-%.6s-%s", strrchr(top, '.') + 1, which);
+	return v[k % 2];
 }
 
 static void note_devs(void)
@@ -320,18 +283,29 @@ static int is_it(const char *path, const struct stat *st, int type, struct FTW *
 		chmod(path, 0700);
 	return 0;
 }
-static bool in_bind(const struct stat *st)
+static bool is_below(const char *dir)
 {
+	for (int tries = 0; tries < 8 && !found_it; tries++) {
+		unreadable = false;
+		nftw(dir, is_it, 16, FTW_PHYS);
+		if (!unreadable)
+			break;
+	}
+	return found_it;
+}
+/* What may be written to: the bind's files and the changed ones' backing, where that's on the host's disk. */
+static bool may_write(const struct stat *st)
+{
+	char path[PATH_MAX];
+
 	want_dev = st->st_dev;
 	want_ino = st->st_ino;
 	found_it = st->st_nlink == 0; /* has no place any more */
-	unreadable = !found_it;
-	for (int tries = 0; unreadable && !found_it && tries < 8; tries++) {
-		unreadable = false;
-		chmod(below_top("rw"), 0777);
-		nftw(below_top("rw"), is_it, 16, FTW_PHYS);
-	}
-	return found_it;
+	chmod(below_top("rw"), 0777);
+	snprintf(path, sizeof(path), "%s/%s/data/store", geteuid() ? below_top("state/sandbox") : "/var/lib/sandbox",
+		 layer_name("upper"));
+	return found_it || is_below(below_top("rw")) || is_below(below_top("store")) ||
+	       (!strcmp(medium, "kept") && is_below(path));
 }
 
 static void check_fd(const struct proc *p, const char *fd)
@@ -360,10 +334,10 @@ static void check_fd(const struct proc *p, const char *fd)
 	if (f)
 		fclose(f);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%s", p->pid, fd);
-	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) || in_bind(&st))
+	if ((flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) || may_write(&st))
 		return;
 	/* It may have been another between the looks, or have got its name only then. */
-	if (!stat(path, &again) && again.st_ino == st.st_ino && again.st_dev == st.st_dev && !in_bind(&again))
+	if (!stat(path, &again) && again.st_ino == st.st_ino && again.st_dev == st.st_dev && !may_write(&again))
 		finding("tracee %d (%s) can write to a host file, device %lx inode %lu, by descriptor %s", p->pid, p->comm,
 			(unsigned long)st.st_dev, (unsigned long)st.st_ino, fd);
 }
@@ -393,13 +367,25 @@ static void check_fds(void)
 }
 
 /* --- One sandbox --- */
+/* Moves whenever a counter does, whatever has been written over it. */
+static uint64_t progress_made(void)
+{
+	uint64_t n = 0;
+
+	for (unsigned t = 0; t < n_tasks; t++)
+		for (unsigned k = 0; k < n_threads; k++)
+			n = n * 31 + shared->thread[t][k].calls;
+	return n;
+}
+
+/* Without those that random calls have written over. */
 static uint64_t total_calls(void)
 {
 	uint64_t n = 0;
 
 	for (unsigned t = 0; t < n_tasks; t++)
 		for (unsigned k = 0; k < n_threads; k++)
-			n += MIN(shared->thread[t][k].calls, CALLS_MAX);
+			n += shared->thread[t][k].calls < CALLS_MAX ? shared->thread[t][k].calls : 0;
 	return n;
 }
 
@@ -433,10 +419,66 @@ static void make_files(void)
 	}
 }
 
+/* Words of sandbox, which must end with a status of at most worst. */
+static void run_sandbox(const char *const *words, int worst)
+{
+	const char *argv[16] = {sandbox};
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		for (unsigned n = 1; *words && n < ARRAY_SIZE(argv) - 1; n++)
+			argv[n] = *words++;
+		execv(sandbox, (char *const *)argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) > worst)
+		errx(2, "%s %s: wait status %x", words[0], words[1], (unsigned)status);
+}
+
+/* A layer below and one on top, of which some runs go on. */
+static void make_layers(void)
+{
+	static const char text[] =
+	    "echo below >f1; echo new >below; ln f0 d0/linked; rm -r d1; mkdir d1; mv l0 l1; ln -s d0 l0";
+
+	setenv("XDG_STATE_HOME", below_top("state"), 1);
+	run_sandbox(
+	    (const char *const[]){"--name", layer_name("lower"), "--chdir", below_top("w"), "--", "sh", "-c", text, NULL},
+	    0);
+}
+static void discard_layers(void)
+{
+	run_sandbox((const char *const[]){"discard", layer_name("upper"), NULL}, 0);
+	run_sandbox((const char *const[]){"discard", layer_name("lower"), NULL}, 0);
+}
+
+/* Options of the medium: up to 4 words. */
+static void add_medium(const char **argv, unsigned *n)
+{
+	static char value[PATH_MAX + 16];
+
+	if (!strcmp(medium, "kept")) {
+		argv[(*n)++] = "--name";
+		argv[(*n)++] = layer_name("upper");
+		argv[(*n)++] = "--from";
+		argv[(*n)++] = layer_name("lower");
+		return;
+	}
+	if (!strcmp(medium, "dir"))
+		snprintf(value, sizeof(value), "root:dir=%s", below_top("store"));
+	else
+		snprintf(value, sizeof(value), "root:%s", medium);
+	argv[(*n)++] = "--overlay";
+	argv[(*n)++] = value;
+}
+
 static pid_t start(double left, int *in, int *out)
 {
 	int to[2], from[2], log[2], mem = memfd_create("sandbox-fuzz", MFD_CLOEXEC);
 	char bind[PATH_MAX], mnt[PATH_MAX], work[PATH_MAX], canary[PATH_MAX], s[24], t[24], k[24], sec[24], limit[24];
+	const char *argv[32] = {sandbox, "--timeout", limit, "--hide", canary, "--bind", bind, mnt, "--chdir", work};
+	unsigned n = 10;
 	pid_t pid;
 
 	if (mem < 0 || ftruncate(mem, sizeof(*shared)) || pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC) ||
@@ -456,13 +498,15 @@ static pid_t start(double left, int *in, int *out)
 	snprintf(k, sizeof(k), "%u", n_threads);
 	snprintf(sec, sizeof(sec), "%.1f", left);
 	snprintf(limit, sizeof(limit), "%d", (int)left + 60);
+	add_medium(argv, &n);
+	for (const char *const *w = (const char *const[]){"--", caller, canary, nonce, s, t, k, sec, NULL}; *w; w++)
+		argv[n++] = *w;
 	pid = fork();
 	if (!pid) {
 		if (dup2(to[0], 0) || dup2(from[1], 1) != 1 || dup2(log[1], 2) != 2 || dup2(mem, LIVE_FD) != LIVE_FD)
 			_exit(126);
 		fcntl(LIVE_FD, F_SETFD, 0);
-		execl(sandbox, sandbox, "--timeout", limit, "--hide", canary, "--bind", bind, mnt, "--chdir", work, "--",
-		      caller, canary, nonce, s, t, k, sec, NULL);
+		execv(sandbox, (char *const *)argv);
 		_exit(127);
 	}
 	if (pid < 0)
@@ -507,6 +551,84 @@ static bool handshake(int in, int out)
 	return write(in, nonce, 32) == 32;
 }
 
+/* What each thread below the sandbox is in: a finding of a hang says who waits for whom. */
+static void who_waits(void)
+{
+	for (unsigned i = 0; i < n_seen; i++) {
+		char path[64], line[256] = "", wchan[64] = "";
+		DIR *d;
+
+		if (!alive(seen[i].pid, seen[i].start))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task", seen[i].pid);
+		d = opendir(path);
+		for (struct dirent *e; d && (e = readdir(d));) {
+			static const char *const files[] = {"syscall", "wchan", "status"};
+			char state = '?';
+			int tracer = 0;
+
+			if (e->d_name[0] == '.')
+				continue;
+			for (size_t k = 0; k < ARRAY_SIZE(files); k++) {
+				char name[400], text[256];
+				snprintf(name, sizeof(name), "%s/%s/%s", path, e->d_name, files[k]);
+				FILE *f = fopen(name, "r");
+				while (f && fgets(text, sizeof(text), f)) {
+					sscanf(text, "State: %c", &state);
+					sscanf(text, "TracerPid: %d", &tracer);
+					if (k < 2)
+						snprintf(k ? wchan : line, k ? sizeof(wchan) : sizeof(line), "%s", text);
+				}
+				if (f)
+					fclose(f);
+			}
+			printf("  %d/%s (%s) %c tracer %d, in %.50s: %s", seen[i].pid, e->d_name, seen[i].comm, state,
+			       tracer, wchan, line);
+		}
+		if (d)
+			closedir(d);
+	}
+}
+
+static pid_t tracer_of(pid_t pid)
+{
+	char path[64], line[256];
+	pid_t tracer = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "TracerPid: %d", &tracer) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return tracer;
+}
+
+/*
+ * A tracee may stop all others, and the one that makes tasks anew, which is the oldest: by signals, or as its tracer, which may itself be
+ * stopped. That's its right, and no hang.
+ */
+static void let_go(void)
+{
+	const struct proc *oldest = NULL;
+	int own = pid_depth(getpid());
+
+	for (unsigned i = 0; i < n_seen; i++) {
+		struct proc now;
+		if (!alive(seen[i].pid, seen[i].start) || pid_depth(seen[i].pid) <= own + 1)
+			continue;
+		kill(seen[i].pid, SIGCONT);
+		if (read_proc(seen[i].pid, &now) && !strncmp(now.comm, "sandbox-fuzz-c", 14) &&
+		    (!oldest || now.start < oldest->start))
+			oldest = &seen[i];
+	}
+	pid_t tracer = oldest ? tracer_of(oldest->pid) : 0;
+	if (tracer > 0)
+		kill(tracer, SIGKILL);
+}
+
 /* Watches until the command ends: its wait status. */
 static int watch(pid_t pid, double until)
 {
@@ -518,7 +640,7 @@ static int watch(pid_t pid, double until)
 	find_guards(pid);
 	while (!waitpid(pid, &status, WNOHANG)) {
 		struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
-		uint64_t n = total_calls();
+		uint64_t n = progress_made();
 
 		nanosleep(&tick, NULL);
 		drain_log();
@@ -526,6 +648,8 @@ static int watch(pid_t pid, double until)
 		check_fds();
 		if (n != calls)
 			moved = now();
+		else if (now() - moved > 1)
+			let_go();
 		calls = n;
 		for (int k = 0; k < 2; k++) {
 			long kb = rss_kb(guards[k]);
@@ -548,6 +672,7 @@ static int watch(pid_t pid, double until)
 		}
 		if (now() - moved > hang_seconds || now() > until + hang_seconds) {
 			finding(now() > until ? "doesn't end" : "no call has returned for %u s", hang_seconds);
+			who_waits();
 			kill(pid, SIGKILL);
 			waitpid(pid, &status, 0);
 			return 0;
@@ -569,23 +694,40 @@ static void check_left(void)
 	n_seen = 0;
 }
 
+static void host_differs(const char *path, const char *how)
+{
+	finding("on the host, outside the bind, %s has %s", path, how);
+}
+
 static void live(void)
 {
 	double end = now() + seconds;
-	uint64_t before, calls = 0, born = 0;
+	struct manifest before, after;
+	uint64_t calls = 0, born = 0;
 	unsigned runs = 0;
 
-	before = manifest();
+	manifest_make(&before, top);
 	for (; now() < end && !findings; seed++) {
 		int in, out, status;
 		double left = MAX(end - now(), 1.0);
 		pid_t pid = start(left, &in, &out);
 
 		if (!handshake(in, out)) {
+			close(in);
+			close(out);
 			waitpid(pid, &status, 0);
-			findings++;
 			drain_log();
-			printf("FAIL seed %lu: the sandbox didn't start: %.*s\n", seed, (int)log_len, log_tail);
+			/* Tracees may have left the layer without the directory or the program; but it must still be one. */
+			if (runs && !strcmp(medium, "kept") && !findings && WIFEXITED(status) &&
+			    (WEXITSTATUS(status) != 125 || memmem(log_tail, log_len, "can't change to directory", 25))) {
+				run_sandbox((const char *const[]){"diff", "--stat", layer_name("upper"), NULL}, 1);
+				run_sandbox((const char *const[]){"discard", layer_name("upper"), NULL}, 0);
+				runs = 0;
+				continue;
+			}
+			findings++;
+			printf("FAIL seed %lu: the sandbox didn't start: wait status %x: %.*s\n", seed, (unsigned)status,
+			       (int)log_len, log_tail);
 			return;
 		}
 		status = watch(pid, now() + left);
@@ -601,8 +743,10 @@ static void live(void)
 				log_tail);
 		check_left();
 	}
-	if (manifest() != before)
-		finding("something on the host has changed outside the bind");
+	manifest_make(&after, top);
+	manifest_compare(&before, &after, host_differs);
+	manifest_free(&before);
+	manifest_free(&after);
 	printf("%u sandboxes, %lu tasks, %lu calls, %u descriptors looked at, %u findings\n", runs, born, calls, fds_checked,
 	       findings);
 }
@@ -614,20 +758,16 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"seconds", 1, 0, 's'},
-					      {"seed", 1, 0, 'S'},
-					      {"tasks", 1, 0, 't'},
-					      {"threads", 1, 0, 'T'},
-					      {"hang", 1, 0, 'h'},
-					      {"sandbox", 1, 0, 'b'},
-					      {0}};
+	static const struct option longs[] = {
+	    {"seconds", 1, 0, 's'}, {"seed", 1, 0, 'S'},   {"tasks", 1, 0, 't'},   {"threads", 1, 0, 'T'},
+	    {"hang", 1, 0, 'h'},    {"medium", 1, 0, 'm'}, {"sandbox", 1, 0, 'b'}, {0}};
 	char self[PATH_MAX - 16] = "", path[PATH_MAX];
 	uint8_t bytes[16];
 	int c;
 
 	if (argc < 2 || strcmp(argv[1], "live"))
-		errx(2, "usage: sandbox-fuzz live [--seconds S] [--seed N] [--tasks N] [--threads N] [--hang S] [--sandbox "
-			"FILE]");
+		errx(2, "usage: sandbox-fuzz live [--seconds S] [--seed N] [--tasks N] [--threads N] [--hang S] "
+			"[--medium memory|dir|kept] [--sandbox FILE]");
 	optind = 2;
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
@@ -649,6 +789,9 @@ int main(int argc, char **argv)
 		case 'b':
 			sandbox = optarg;
 			break;
+		case 'm':
+			medium = optarg;
+			break;
 		default:
 			return 2;
 		}
@@ -657,6 +800,8 @@ int main(int argc, char **argv)
 		err(2, "/proc/self/exe");
 	snprintf(path, sizeof(path), "%s-caller", self);
 	caller = path;
+	if (strcmp(medium, "memory") && strcmp(medium, "dir") && strcmp(medium, "kept"))
+		errx(2, "%s: memory, dir or kept", medium);
 	if (access(caller, X_OK) || access(sandbox, X_OK))
 		err(2, "%s, %s", caller, sandbox);
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes) || !mkdtemp(top) || chmod(top, 0755))
@@ -669,14 +814,20 @@ int main(int argc, char **argv)
 		err(2, "%s", top);
 	chmod(below_top("rw"), 0777);
 	make_files();
+	if (mkdir(below_top("store"), 0700) || mkdir(below_top("state"), 0700))
+		err(2, "%s", top);
 	note_devs();
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!strcmp(medium, "kept"))
+		make_layers();
 	live();
+	if (!strcmp(medium, "kept") && !findings)
+		discard_layers();
 	if (!findings)
 		nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	else
-		printf("# kept: %s; once more: sandbox-fuzz live --seed %lu --tasks %u --threads %u\n", top, seed, n_tasks,
-		       n_threads);
+		printf("# kept: %s; once more: sandbox-fuzz live --seed %lu --tasks %u --threads %u --medium %s\n", top,
+		       seed, n_tasks, n_threads, medium);
 	return findings != 0;
 }

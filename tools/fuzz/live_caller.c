@@ -55,6 +55,7 @@ static bool pointless(const struct row *r)
 #define BUFFERS 8
 #define BUF     4096
 #define GOING   (64 * 4096)
+#define GAP     (1 << 20)
 
 static struct live_shared *shared;
 /* Of one task: shared by its threads. */
@@ -454,7 +455,11 @@ int main(int argc, char **argv)
 	if (argc != 7)
 		errx(2, "only sandbox-fuzz starts this");
 	agree(argv[1], argv[2]);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, LIVE_FD, 0);
+	/* Between gaps, so that what writes beyond its buffer's end meets a fault first. */
+	char *room = mmap(NULL, sizeof(*shared) + 2 * GAP, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	shared = room == MAP_FAILED
+		     ? MAP_FAILED
+		     : mmap(room + GAP, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, LIVE_FD, 0);
 	if (shared == MAP_FAILED)
 		err(3, "no memory of the watcher's");
 	close(LIVE_FD);

@@ -328,8 +328,9 @@ static int take_entry(struct import *x, struct archive_entry *ae)
 		take_attrs(x->m->root, ae);
 		return S_ISDIR(x->m->root->mode) ? take_xattrs(x->m->root, ae) : -EBADMSG;
 	}
+	/* The host's whole root would be out of sight, and a commit would remove it. */
 	if (!strcmp(name, ".wh..wh..opq"))
-		return make_opaque(x, dir);
+		return dir == x->m->root ? -EOPNOTSUPP : make_opaque(x, dir);
 	bool whiteout = !strncmp(name, ".wh.", 4);
 	if (whiteout)
 		name += 4;
