@@ -12,6 +12,7 @@
 #include "interposer/trace/attach.h"
 
 #include "base/log.h"
+#include "interposer/trace/together.h"
 #include "interposer/trace/tracee.h"
 
 #include <dirent.h>
@@ -177,6 +178,7 @@ static void finish(struct job *j)
 	pthread_mutex_lock(&trace_mu);
 	trace_leaving = true;
 	tracee_each(leave_one);
+	together_end();
 	trace_started = false;
 	trace_reports = effects_on = false;
 	pthread_mutex_unlock(&trace_mu);

@@ -30,6 +30,8 @@ struct shown {
 	char path[2][256]; /* the beginning of the names in it, for -P */
 	int n_paths;
 };
+/* Before the first call is shown; what it costs, only a trace pays. */
+void format_start(void);
 /* At entry: everything that is known before the call. */
 void format_entry(struct shown *s);
 /* At exit: the rest, and the parenthesis. rval and failed are set. */

@@ -12,6 +12,7 @@
  * call with the check-in's result; what the stub calls until it jumps to the program isn't shown. It is known by its address.
  */
 #include "interposer/trace/stacks.h"
+#include "interposer/trace/together.h"
 #include "interposer/trace/tracee.h"
 
 #include "base/log.h"
@@ -53,6 +54,13 @@ static struct {
 		struct take_over *next;
 	} * take_overs;
 } req = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* What go_on() has decided. It's done without trace_mu: what it wakes would take our CPU at once, and others want the lock. */
+static struct {
+	pid_t tid;
+	bool stops;
+	int sig;
+} restart;
 
 struct wake_up {
 	pid_t tid;
@@ -222,6 +230,7 @@ static bool let_go(struct tracee *t, int sig)
 {
 	if (!t->leaving || (t->injected && t->injected->fakes))
 		return false;
+	together_leave(t);
 	(void)!ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig);
 	tracee_drop(t);
 	return true;
@@ -233,10 +242,20 @@ static void go_on(struct tracee *t, int sig)
 		return;
 	bool stops = t->each || t->inside || !trace_opt->reports;
 	trace_shown();
+	together_place(t);
 	if (t->delay_us && delay(t))
 		return;
+	restart.tid = t->tid;
+	restart.stops = stops;
+	restart.sig = sig;
+}
+
+static void do_restart(void)
+{
 	/* ESRCH: it was killed meanwhile, and the wait says so. */
-	(void)!ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (void *)(long)sig);
+	if (restart.tid)
+		(void)!ptrace(restart.stops ? PTRACE_SYSCALL : PTRACE_CONT, restart.tid, NULL, (void *)(long)restart.sig);
+	restart.tid = 0;
 }
 
 static void skip_call(const struct tracee *t, int64_t result)
@@ -342,6 +361,7 @@ void trace_event(pid_t pid, int wstatus)
 		on_gone(pid, wstatus);
 	trace_shown();
 	pthread_mutex_unlock(&trace_mu);
+	do_restart();
 }
 
 /* Takes what workers hand over. Their threads wait in a call, so the stop comes when it returns. */
@@ -357,6 +377,7 @@ void trace_take_asked(void)
 		if (o->ok && !o->resume)
 			tracee_get(o->tid)->each = true;
 		pthread_mutex_unlock(&trace_mu);
+		do_restart();
 		o->answered = true;
 	}
 	if (req.take_overs)

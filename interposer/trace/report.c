@@ -96,16 +96,18 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		else
 			t->exec = EXEC_NONE;
 	}
-	/* The end of an execve is another image's check-in; faults are the tracer's to inject. */
-	bool hand_over = show && !foreign && (c->nr == SYS_execve || trace_injects(c->nr));
-	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several()};
+	/* Faults are the tracer's to inject. */
+	bool hand_over = show && !foreign && trace_injects(c->nr);
+	mine.who = (struct line_of){
+	    .tid = c->pid, .several = tracee_several(), .shown_as = t ? t->live.guest_tid : 0};
 	pthread_mutex_unlock(&trace_mu);
 	if (!show)
 		return TRACE_GO_ON;
 	if (hand_over && trace_take_over(c->pid))
 		return TRACE_AGAIN;
 	pid_t tgid;
-	c->ops->guest_pids(c, &tgid, &mine.who.shown_as);
+	if (!mine.who.shown_as)
+		c->ops->guest_pids(c, &tgid, &mine.who.shown_as);
 	mine.shown.opt = trace_opt;
 	mine.shown.c = c;
 	mine.shown.foreign = foreign;
