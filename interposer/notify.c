@@ -589,8 +589,11 @@ int notify_init(int fd)
 	resp_size = MAX((size_t)sizes.seccomp_notif_resp, sizeof(struct seccomp_notif_resp));
 	listener = fd;
 	/* init has what limits_apply() has left it. */
-	if (syscall(SYS_sched_getaffinity, the_place.init_pid, sizeof initial_affinity, &initial_affinity) <= 0)
-		return -errno;
+	if (syscall(SYS_sched_getaffinity, the_place.init_pid, sizeof initial_affinity, &initial_affinity) <= 0) {
+		/* More CPUs than the type has room for: none is ever narrowed. */
+		CPU_ZERO(&initial_affinity);
+		affinity_changed = true;
+	}
 	/* Before 6.6 there's no such flag: everything works, each call costs a wake-up on another CPU (DESIGN: 10 times as much). */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	struct sigaction sa = {.sa_handler = on_interrupt};

@@ -423,6 +423,14 @@ static void live_raise(struct call *c, int sig)
 	syscall(SYS_tkill, c->pid, sig);
 }
 
+static ssize_t live_true_cpus(struct call *c, pid_t guest, size_t len, cpu_set_t *cpus)
+{
+	pid_t tgid, tid;
+	live_guest_pids(c, &tgid, &tid);
+	pid_t pid = !guest || guest == tid ? c->pid : remote_host_pid(guest);
+	return pid > 0 ? trace_true_cpus(pid, len, cpus) : 0;
+}
+
 static pid_t live_host_pid(struct call *c, pid_t guest)
 {
 	return remote_host_pid(guest);
@@ -500,6 +508,7 @@ const struct host_ops live_ops = {
     .fd_cloexec = live_fd_cloexec,
     .traced = live_traced,
     .raise = live_raise,
+    .true_cpus = live_true_cpus,
     .thread_fds = live_thread_fds,
     .host_pid = live_host_pid,
     .rlimit = live_rlimit,

@@ -220,14 +220,14 @@ void trace_own_cpus(void)
 	pthread_mutex_unlock(&trace_mu);
 }
 
-ssize_t trace_true_cpus(pid_t tid, cpu_set_t *cpus)
+ssize_t trace_true_cpus(pid_t tid, size_t len, cpu_set_t *cpus)
 {
 	if (!active)
 		return 0;
 	pthread_mutex_lock(&trace_mu);
 	struct tracee *t = tracee_find(tid);
-	/* For the size of the kernel's sets, and whether there is such a thread. */
-	ssize_t n = syscall(SYS_sched_getaffinity, tid, sizeof *cpus, cpus);
+	/* The host says how long its sets are, too, and whether there is such a thread. */
+	ssize_t n = syscall(SYS_sched_getaffinity, tid, MIN(len, sizeof *cpus), cpus);
 	n = n < 0 ? -errno : n;
 	if (n > 0 && t && t->cpu != CPU_ANY)
 		*cpus = *live_cpus();

@@ -100,7 +100,7 @@ bool trace_keeps_cpu(pid_t tid);
 /* A program is about to set an affinity itself: from now on all run where they may. */
 void trace_own_cpus(void);
 /* sched_getaffinity(2) of the supervisor's thread number, as it were without a trace. 0: the host's own answer is right. */
-ssize_t trace_true_cpus(pid_t tid, cpu_set_t *cpus);
+ssize_t trace_true_cpus(pid_t tid, size_t len, cpu_set_t *cpus);
 /* What the host says of the thread is true until trace_release_cpus(). False: it is so anyway, nothing to release. */
 bool trace_hold_cpus(pid_t tid);
 void trace_release_cpus(void);
