@@ -311,6 +311,7 @@ static void on_stop(pid_t tid, int wstatus)
 	struct tracee *t = tracee_get(tid);
 	int sig = WSTOPSIG(wstatus), event = wstatus >> 16;
 	siginfo_t si;
+	unsigned long child;
 	t->leaving |= trace_leaving;
 	if (sig == (SIGTRAP | 0x80) || event == PTRACE_EVENT_SECCOMP) {
 		on_syscall_stop(t);
@@ -329,6 +330,9 @@ static void on_stop(pid_t tid, int wstatus)
 	}
 	if (event == PTRACE_EVENT_EXEC)
 		t = on_exec(t);
+	else if ((event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) &&
+		 !ptrace(PTRACE_GETEVENTMSG, tid, NULL, &child))
+		together_forked(t, (pid_t)child);
 	if (event) {
 		go_on(t, 0);
 		return;

@@ -23,14 +23,15 @@
 #define CALM        110 /* and may come together again after as many ticks */
 #define CALM_TICKS  16
 #define MEASURED    32 /* tracees, at most */
-#define GRACE_TICKS 8
+#define IN_FLIGHT_NS 1000000000 /* after the end: forks that may have begun before it */
 
 static enum { RARE, TOGETHER, APART } mode; /* RARE: no stops */
 static int cpu = CPU_ANY;                   /* theirs; CPU_ANY: still to be chosen */
 static cpu_set_t one;                       /* that one alone */
 static bool used;                           /* a child may have been born there */
 static bool impossible;                     /* a program's own affinity, one CPU, no account: never again */
-static unsigned holds, stops, tick, calm, ended_tick;
+static unsigned holds, stops, tick, calm;
+static int64_t ended_at;
 static pthread_cond_t wanted = PTHREAD_COND_INITIALIZER;
 static atomic_bool active;
 
@@ -66,7 +67,7 @@ static void never_again(void)
 {
 	together_end();
 	impossible = true;
-	ended_tick = tick;
+	ended_at = trace_now_ns();
 }
 
 int together_newborn(void)
@@ -74,15 +75,16 @@ int together_newborn(void)
 	return used ? CPU_UNKNOWN : CPU_ANY;
 }
 
-/* A child that was born where its parent was kept until a program's own affinity ended that. Later what it has is its parent's own. */
-static void place_late(struct tracee *t)
+void together_forked(const struct tracee *parent, pid_t child)
 {
-	cpu_set_t now;
-	CPU_ZERO(&now);
-	if (t->cpu == CPU_UNKNOWN && tick - ended_tick < GRACE_TICKS &&
-	    syscall(SYS_sched_getaffinity, t->tid, sizeof now, &now) > 0 && CPU_EQUAL(&now, &one))
-		allow(t->tid, live_cpus());
-	t->cpu = CPU_ANY;
+	cpu_set_t had, has;
+	if (!impossible || !used || trace_now_ns() - ended_at > IN_FLIGHT_NS)
+		return;
+	CPU_ZERO(&had);
+	CPU_ZERO(&has);
+	if (syscall(SYS_sched_getaffinity, parent->tid, sizeof had, &had) > 0 &&
+	    syscall(SYS_sched_getaffinity, child, sizeof has, &has) > 0 && CPU_EQUAL(&has, &one) && !CPU_EQUAL(&had, &one))
+		allow(child, &had);
 }
 
 /* Nanoseconds that the thread ran or wanted to, in all. */
@@ -183,7 +185,7 @@ void together_place(struct tracee *t)
 	stops++;
 	t->stopped_tick = tick;
 	if (impossible) {
-		place_late(t);
+		t->cpu = CPU_ANY;
 		return;
 	}
 	if (mode == RARE)

@@ -21,6 +21,8 @@
 /* All under trace_mu. */
 /* What a tracee that is new begins with. */
 int together_newborn(void);
+/* parent has stopped after the birth of child, which it may have begun before a program's own affinity: child is to have what parent has. */
+void together_forked(const struct tracee *parent, pid_t child);
 /* By the tracer, before it lets a stopped one go on. */
 void together_place(struct tracee *t);
 /* t may run everywhere: it's let go. */

@@ -2,7 +2,7 @@
 # A tracer and the tracee that runs share a CPU for a while: the program doesn't see it, parallel programs part, and a trace that ends leaves nothing.
 # timeout: 60
 . "$(dirname "$0")/lib.sh"
-need gcc
+need gcc pgrep
 [ "$(nproc)" -ge 2 ] || skip "one CPU"
 grep -q '[0-9]' /proc/self/schedstat 2>/dev/null || skip "no schedstat"
 me=cpus$$
@@ -156,10 +156,9 @@ done
 
 # allowed - the sets of CPUs of all processes of that program, as the host tells them
 allowed() {
-	local p
-	for p in /proc/[0-9]*; do
-		[ "$(cat "$p/comm" 2>/dev/null)" = "$me" ] && sed -n 's/^Cpus_allowed_list:\t//p' "$p/status" 2>/dev/null
-	done
+	local pids
+	pids=($(pgrep -x "$me")) || return
+	sed -n 's/^Cpus_allowed_list:\t//p' $(printf "/proc/%s/status " "${pids[@]}") 2>/dev/null
 }
 all=$(sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status)
 # until WHAT COMMAND... - within some seconds
