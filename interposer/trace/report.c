@@ -98,8 +98,7 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 	}
 	/* Faults are the tracer's to inject. */
 	bool hand_over = show && !foreign && trace_injects(c->nr);
-	mine.who = (struct line_of){
-	    .tid = c->pid, .several = tracee_several(), .shown_as = t ? t->live.guest_tid : 0};
+	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several(), .shown_as = t ? t->live.guest_tid : 0};
 	pthread_mutex_unlock(&trace_mu);
 	if (!show)
 		return TRACE_GO_ON;

@@ -16,13 +16,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define TICK_NS     4000000
-#define IDLE_TICKS  8   /* without a stop: the end */
-#define RECENT      25  /* ticks; a tracee that has stopped since counts, if it runs everywhere */
-#define CROWDED     130 /* percent of one CPU: they part */
-#define CALM        110 /* and may come together again after as many ticks */
-#define CALM_TICKS  16
-#define MEASURED    32 /* tracees, at most */
+#define TICK_NS      4000000
+#define IDLE_TICKS   8   /* without a stop: the end */
+#define RECENT       25  /* ticks; a tracee that has stopped since counts, if it runs everywhere */
+#define CROWDED      130 /* percent of one CPU: they part */
+#define CALM         110 /* and may come together again after as many ticks */
+#define CALM_TICKS   16
+#define MEASURED     32         /* tracees, at most */
 #define IN_FLIGHT_NS 1000000000 /* after the end: forks that may have begun before it */
 
 static enum { RARE, TOGETHER, APART } mode; /* RARE: no stops */
