@@ -176,7 +176,8 @@ static void begin(void)
 		have_thread = true;
 	}
 	mode = TOGETHER;
-	used = active = true;
+	used = true;
+	active = true;
 	pthread_cond_signal(&wanted);
 }
 
