@@ -12,11 +12,6 @@ void log_set_fd(int fd)
 	out_fd = fd;
 }
 
-int log_fd(void)
-{
-	return out_fd;
-}
-
 void log_clean(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; *p; p++) {
@@ -53,9 +48,12 @@ void log_msg(const char *fmt, ...)
 
 static void (*die_hook)(void);
 
-void log_set_die_hook(void (*hook)(void))
+void (*log_set_die_hook(void (*hook)(void)))(void)
 {
+	void (*old)(void) = die_hook;
+
 	die_hook = hook;
+	return old;
 }
 
 void die(const char *fmt, ...)

@@ -9,13 +9,11 @@
 #include "base/base.h"
 
 void log_set_fd(int fd);
-/* The descriptor messages go to; never closed by this module. */
-int log_fd(void);
 /* Makes text harmless to a terminal, which obeys control characters: '?' in their place, but for tabs and line breaks. Messages are. */
 void log_clean(char *s);
 void log_msg(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Run by die() after the message, before the process ends: the last chance to tell another process. */
-void log_set_die_hook(void (*hook)(void));
+/* Run by die() after the message, before the process ends: the last chance to tell another process. Returns the one before. */
+void (*log_set_die_hook(void (*hook)(void)))(void);
 /* Prints the message and ends the process with status 125: the sandbox's own failure. */
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

@@ -56,6 +56,15 @@ struct control_reply {
 	char text[248]; /* of an error: what couldn't be done; NUL terminated */
 };
 
+/* --- The asking side. ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Receives the answer to a request: how many descriptors came with it, the caller's, at most FDPASS_MAX (fdpass.h). r->error is 0 or an errno
+ * negated, r->text ends and has no control characters. -ETIMEDOUT: no answer within wait_ms (-1: waits), -EPIPE: the sandbox has ended,
+ * -EPROTO, -EMSGSIZE: not an answer.
+ */
+int control_answer(int sock, int wait_ms, struct control_reply *r, int *fds) MUST_CHECK;
+
 /* --- The supervisor's side. Main thread only, but for join_word(). -------------------------------------------------- */
 
 /* Somebody outside who was let in by the front. */

@@ -32,8 +32,8 @@ int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t *len, int flag
 	struct iovec iov = {.iov_base = data, .iov_len = *len};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = u.buf, .msg_controllen = sizeof u.buf};
 	ssize_t r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC | flags);
-	if (r <= 0)
-		return r ? -errno : -EPIPE;
+	if (r < 0)
+		return -errno;
 	unsigned n = 0;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
@@ -41,9 +41,10 @@ int fdpass_recv(int sock, int fds[FDPASS_MAX], void *data, size_t *len, int flag
 		memcpy(fds, CMSG_DATA(c), sizeof(int) * n);
 	}
 	*len = (size_t)r;
-	if (!(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+	if (r && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return (int)n;
+	/* An empty packet, which can have descriptors, too, can't be told from the end. */
 	while (n)
 		close(fds[--n]);
-	return -EMSGSIZE;
+	return r ? -EMSGSIZE : -EPIPE;
 }

@@ -107,7 +107,7 @@ static _Noreturn void run_joined(const struct init_config *cfg, uint64_t ticket,
 
 void init_session(const struct init_config *init, uint64_t ticket, bool tty)
 {
-	struct init_config cfg = {.tell = init->tell};
+	struct init_config cfg = {.tell = init->tell, .trace = init->trace};
 	int slave = tty ? SESSION_TTY : -1;
 	int wstatus;
 

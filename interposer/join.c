@@ -107,21 +107,16 @@ static void send_request(int sock, const struct control_exec *q, const struct fr
 
 static void take_reply(int sock, struct front *front)
 {
-	struct control_reply r = {.error = -EPROTO};
-	size_t len = sizeof(r);
+	struct control_reply r;
 	int fds[FDPASS_MAX];
-	int n = fdpass_recv(sock, fds, &r, &len, 0);
+	int n = control_answer(sock, -1, &r, fds);
 
-	if (n == -EPIPE || n == -ECONNRESET)
+	if (n == -EPIPE)
 		die("the sandbox has ended");
-	if (n < 0 || len != sizeof(r))
-		die("can't understand the sandbox: %s", strerror(n < 0 ? -n : EPROTO));
-	r.text[sizeof(r.text) - 1] = '\0';
-	for (char *p = r.text; *p; p++)
-		if ((unsigned char)*p < 32 || *p == 127)
-			*p = '?';
+	if (n < 0)
+		die("can't understand the sandbox: %s", strerror(-n));
 	if (r.error)
-		die("%s%s%s", r.text, *r.text ? ": " : "", strerror(r.error < 0 && r.error > -4096 ? -r.error : EPROTO));
+		die("%s%s%s", r.text, *r.text ? ": " : "", strerror(-r.error));
 	if (n != (front->tty >= 0 ? 2 : 0))
 		die("can't understand the sandbox: %s", strerror(EPROTO));
 	if (n) {

@@ -20,6 +20,7 @@
 #include "interposer/media.h"
 #include "interposer/registry.h"
 #include "interposer/supervisor.h"
+#include "interposer/trace/sink.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -311,6 +312,7 @@ int sandbox_run(const struct launch_options *opt)
 	init_save_signals(&init);
 	launch_check_inherited();
 	open_debug_log(opt);
+	struct trace_sink sink = trace_sink_open(&opt->trace);
 	/* RLIMIT_NOFILE: gofer and supervisor use all they may; init gives the command what we had. */
 	struct rlimit nofile;
 	getrlimit(RLIMIT_NOFILE, &nofile);
@@ -318,11 +320,7 @@ int sandbox_run(const struct launch_options *opt)
 	setrlimit(RLIMIT_NOFILE, &all);
 
 	struct trace_options trace = opt->trace;
-	if (trace.file) {
-		trace.fd = open(trace.file, O_WRONLY | O_CREAT | O_CLOEXEC | (trace.append ? O_APPEND : O_TRUNC), 0666);
-		if (trace.fd < 0)
-			die("-o %s: %s", trace.file, strerror(errno));
-	}
+	trace.fd = sink.fd;
 	trace.tty = isatty(trace.fd >= 0 ? trace.fd : 2);
 
 	int explain_fd = 2;
@@ -475,12 +473,13 @@ int sandbox_run(const struct launch_options *opt)
 	registry_remove(&reg);
 	log_event(LF_INTERPOSER, LL_INFO, "the sandbox ended", LOG_INT("status", status));
 	/* Supervisor and gofer die with us (PR_SET_PDEATHSIG) if they have not ended yet; but who has files open in a filestore, is in
-	 * a control group or has the lock of a layer goes first. */
-	if (media.n || limits.n || opt->n_layers) {
+	 * a control group, has the lock of a layer or the trace's pipe goes first. */
+	if (media.n || limits.n || opt->n_layers || sink.writer) {
 		kill(sup, SIGKILL);
 		waitpid(sup, NULL, 0);
 		media_remove(&media);
 		limits_remove(&limits);
 	}
+	trace_sink_close(&sink);
 	return status;
 }

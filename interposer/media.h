@@ -25,7 +25,7 @@ struct media {
 	unsigned n;
 	struct vfs_quota quotas[VFS_QUOTAS];
 	int root;     /* for vfs_mount_root() */
-	bool watched; /* a limit that no file system keeps: what vfs_space_watched() will say */
+	bool watched; /* a limit that no file system keeps */
 	int *binds;   /* for vfs_mount_bind(), one for each of the options' mounts */
 };
 

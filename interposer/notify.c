@@ -152,22 +152,33 @@ static void on_interrupt(int sig)
 {
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+#define MS INT64_C(1000000)
+
 static void *monitor(void *arg)
 {
-	long wait_ms = 2;
+	int64_t pause = 2 * MS;
 	pthread_mutex_lock(&blocked.mu);
 	for (;;) {
 		while (!blocked.head) {
-			wait_ms = 2;
+			pause = 2 * MS;
 			pthread_cond_wait(&blocked.some, &blocked.mu);
 		}
+		int64_t before = now_ns();
 		for (struct live *l = blocked.head; l; l = l->next)
 			if (l->refused || !notify_id_valid(l->call.id) || remote_signal_pending(l->call.pid))
 				pthread_kill(l->thread, SIGUSR2);
 		pthread_mutex_unlock(&blocked.mu);
-		struct timespec ts = {0, wait_ms * 1000000};
-		nanosleep(&ts, NULL);
-		wait_ms = MIN(wait_ms * 5 / 4 + 1, 40);
+		/* However many wait, looking at them takes no more than a tenth of a CPU. */
+		int64_t ns = MIN(MAX(pause, 9 * (now_ns() - before)), 500 * MS);
+		nanosleep(&(struct timespec){0, ns}, NULL);
+		pause = MIN(pause * 5 / 4 + MS, 40 * MS);
 		pthread_mutex_lock(&blocked.mu);
 	}
 	return NULL;
@@ -395,16 +406,14 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 		resp->error = -ESRCH;
 		return;
 	}
-	if (unlikely(!command_pid) && !is_init(c)) {
-		/* filter_install_stops(), by the process that becomes the command and is still ours. */
-		if (traced && c->nr == SYS_seccomp) {
-			resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-			record_put(c->rec);
-			return;
-		}
-		if (c->nr == SYS_execve)
-			command_starts(c);
+	/* filter_install_stops(), by the process that becomes a command and is still ours. */
+	if (unlikely(traced) && c->nr == SYS_seccomp && !execroot_running(c->pid)) {
+		resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		record_put(c->rec);
+		return;
 	}
+	if (unlikely(!command_pid) && !is_init(c) && c->nr == SYS_execve)
+		command_starts(c);
 	enum trace_verdict v = TRACE_GO_ON;
 	if (unlikely(trace_reports))
 		v = trace_enter(c, req->data.instruction_pointer, is_foreign(&req->data));
@@ -449,13 +458,6 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 #define QUEUED_MANY 16
 #define CROWD_CALLS 8192
 #define MAX_CROWD   4
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
-}
 
 static void call_crowd(void)
 {
@@ -534,6 +536,17 @@ static void measure_need(struct live *l, pid_t tid, int64_t waited)
 	l->window = l->queued = 0;
 }
 
+static void flush_stats(struct live *l)
+{
+	pthread_mutex_lock(&totals_mu);
+	totals.calls += l->stats.calls;
+	totals.emulated += l->stats.emulated;
+	totals.continued += l->stats.continued;
+	totals.installed += l->stats.installed;
+	pthread_mutex_unlock(&totals_mu);
+	memset(&l->stats, 0, sizeof l->stats);
+}
+
 static void *worker(void *arg)
 {
 	struct seccomp_notif *req = calloc(1, notif_size);
@@ -557,7 +570,7 @@ static void *worker(void *arg)
 		handle(l, req, resp);
 		send_reply(resp);
 		if ((l->stats.calls & 0xff) == 0 || exit_status != -1)
-			live_flush_stats(l);
+			flush_stats(l);
 		if (l->handed_over && !l->refused) {
 			take_slot(l, false);
 			rejoin();
@@ -567,17 +580,6 @@ static void *worker(void *arg)
 	free(resp);
 	free(l);
 	return NULL;
-}
-
-void live_flush_stats(struct live *l)
-{
-	pthread_mutex_lock(&totals_mu);
-	totals.calls += l->stats.calls;
-	totals.emulated += l->stats.emulated;
-	totals.continued += l->stats.continued;
-	totals.installed += l->stats.installed;
-	pthread_mutex_unlock(&totals_mu);
-	memset(&l->stats, 0, sizeof l->stats);
 }
 
 int notify_init(int fd)

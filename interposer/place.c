@@ -434,8 +434,30 @@ void place_prepare(const struct supervisor_args *args, struct place *p)
 	reply_to_init(p);
 }
 
+/*
+ * Whom we were cloned from had some open, a layer's above all. From one of the host's ".." leads out of the empty root; and that our filter
+ * allows only certain numbers is no hindrance, as dup3(2) gives one of these.
+ */
+static void close_host_dirs(int procfd)
+{
+	int list = openat(procfd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = list < 0 ? NULL : fdopendir(list);
+	struct dirent *e;
+	struct stat st;
+	if (!d)
+		die("can't list our descriptors: %s", strerror(errno));
+	while ((e = readdir(d))) {
+		int fd = (int)strtol(e->d_name, NULL, 10);
+		bool ours = e->d_name[0] == '.' || fd == list || (fd >= FIXED_FD_FIRST && fd <= FIXED_FD_LAST);
+		if (!ours && !fstat(fd, &st) && S_ISDIR(st.st_mode))
+			close(fd);
+	}
+	closedir(d);
+}
+
 void place_leave(const struct place *p)
 {
+	close_host_dirs(p->procfd);
 	/* The network of the tracees, if it's the host's, isn't ours. */
 	if (unshare(CLONE_NEWNET))
 		die("can't leave the network: %s", strerror(errno));

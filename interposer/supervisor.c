@@ -446,6 +446,7 @@ void supervisor_main(const struct supervisor_args *args)
 	if (syscall(SYS_prlimit64, the_place.init_pid, RLIMIT_LOCKS, lim, NULL))
 		die("can't tag processes: prlimit(RLIMIT_LOCKS): %s (ulimit -x must be unlimited)", strerror(errno));
 	join_init(first, the_place.devptsfd);
+	trace_paths_init(first);
 	dump_init(gofer);
 	signal_fd = open_signal_fd();
 	err = signal_fd < 0 ? -errno : control_init();

@@ -268,7 +268,7 @@ int cred_ambient(struct cred *c, unsigned long op, unsigned long cap)
 	}
 }
 
-bool cred_in_group(const struct cred *c, gid_t gid)
+static bool in_group(const struct cred *c, gid_t gid)
 {
 	int lo = 0, hi = c->ngroups;
 
@@ -301,7 +301,7 @@ bool cred_exec(struct cred *c, uint32_t mode, uid_t uid, gid_t gid, bool traced)
 		if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 			egid = gid;
 	}
-	id_changed = euid != old.euid || !(egid == old.egid || cred_in_group(c, egid));
+	id_changed = euid != old.euid || !(egid == old.egid || in_group(c, egid));
 	c->euid = euid;
 	c->egid = egid;
 	c->permitted = 0;

@@ -28,7 +28,6 @@ int cred_ambient(struct cred *c, unsigned long op, unsigned long cap) MUST_CHECK
 bool cred_exec(struct cred *c, uint32_t mode, uid_t uid, gid_t gid, bool traced);
 /* Does the change make the process undumpable (commit_creds())? */
 bool cred_undumpable(const struct cred *old, const struct cred *new_);
-bool cred_in_group(const struct cred *c, gid_t gid); /* effective or supplementary */
 /* kill(2): may c signal a process of t? SIGCONT's exception is the caller's. */
 bool cred_may_kill(const struct cred *c, const struct cred *t);
 /* ptrace_may_access(); attach: PTRACE_MODE_*_REALCREDS, else FSCREDS. dumpable: the target's. */

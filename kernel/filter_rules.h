@@ -32,7 +32,7 @@ struct filter_rule {
 extern const struct filter_rule filter_rules[];
 extern const size_t n_filter_rules;
 
-/* NATIVE calls that can make a file grow: where vfs_space_watched(), the filter stops them, too. */
+/* NATIVE calls that can make a file grow: where we keep a size limit, the filter stops them, too. */
 bool filter_grows(int nr);
 
 /*

@@ -51,7 +51,7 @@ int64_t pid_check_kill(struct call *c, pid_t pid, int sig)
 	return ok || (sig == SIGCONT && same_session(c, pid)) ? CALL_CONTINUE : -EPERM;
 }
 
-int64_t pid_check_ptrace(struct call *c, pid_t pid, bool realcreds)
+static int64_t check_ptrace(struct call *c, pid_t pid, bool realcreds)
 {
 	struct record *t;
 	bool ok;
@@ -153,14 +153,14 @@ int64_t sys_pidfd_getfd(struct call *c)
 	pid = c->ops->pidfd_pid(c, fd);
 	if (pid < 0)
 		return pid;
-	r = pid_check_ptrace(c, pid, true);
+	r = check_ptrace(c, pid, true);
 	if (r != CALL_CONTINUE)
 		return r;
 	got = c->ops->get_fd_of(c, pid, arg_int(c, 1));
 	if (got < 0)
 		return got;
 	/* Again: it may have gained privilege, or been another process, since. */
-	r = pid_check_ptrace(c, pid, true);
+	r = check_ptrace(c, pid, true);
 	if (r != CALL_CONTINUE) {
 		close_fd_(&got);
 		return r;
@@ -173,7 +173,7 @@ int64_t sys_process_madvise(struct call *c)
 	int fd = arg_int(c, 0);
 	pid_t pid = fd < 0 ? (pid_t)vfs_tgid(&c->ctx) : c->ops->pidfd_pid(c, fd);
 
-	return pid < 0 ? pid : pid_check_ptrace(c, pid, false);
+	return pid < 0 ? pid : check_ptrace(c, pid, false);
 }
 
 /*
@@ -197,7 +197,7 @@ int64_t sys_ptrace(struct call *c)
 	switch (c->args[0]) {
 	case PTRACE_ATTACH:
 	case PTRACE_SEIZE:
-		return pid_check_ptrace(c, arg_int(c, 1), true);
+		return check_ptrace(c, arg_int(c, 1), true);
 	case PTRACE_TRACEME:
 		return CALL_CONTINUE;
 	case PTRACE_CONT:
@@ -211,7 +211,7 @@ int64_t sys_ptrace(struct call *c)
 	default:
 		/* Attached to with our consent, else the host says ESRCH; but the consent may have been to what it was before an exec. */
 		note_tracer(c, arg_int(c, 1));
-		return pid_check_ptrace(c, arg_int(c, 1), true);
+		return check_ptrace(c, arg_int(c, 1), true);
 	}
 }
 
@@ -241,7 +241,7 @@ static int64_t vm_piece(struct call *c, pid_t pid, bool write, uint64_t local, u
 	if (r < 0)
 		return r;
 	task_lock();
-	r = pid_check_ptrace(c, pid, true);
+	r = check_ptrace(c, pid, true);
 	if (r == CALL_CONTINUE)
 		r = c->ops->access_of(c, pid, write, remote, buf, n);
 	task_unlock();
@@ -274,7 +274,7 @@ static int64_t vm_copy(struct call *c, bool write)
 	err = read_iov(c, 1, l);
 	if (!err)
 		err = read_iov(c, 3, r);
-	if (!err && (err = pid_check_ptrace(c, pid, true)) == CALL_CONTINUE)
+	if (!err && (err = check_ptrace(c, pid, true)) == CALL_CONTINUE)
 		err = 0;
 	if (err)
 		return err;
@@ -322,13 +322,13 @@ int64_t sys_process_access(struct call *c)
 	pid_t pid = arg_int(c, 0);
 
 	/* 0 is the caller. */
-	return pid == 0 ? CALL_CONTINUE : pid < 0 ? -ESRCH : pid_check_ptrace(c, pid, true);
+	return pid == 0 ? CALL_CONTINUE : pid < 0 ? -ESRCH : check_ptrace(c, pid, true);
 }
 
 int64_t sys_kcmp(struct call *c)
 {
 	for (int i = 0; i < 2; i++) {
-		int64_t r = arg_int(c, i) <= 0 ? -ESRCH : pid_check_ptrace(c, arg_int(c, i), true);
+		int64_t r = arg_int(c, i) <= 0 ? -ESRCH : check_ptrace(c, arg_int(c, i), true);
 
 		if (r != CALL_CONTINUE)
 			return r;

@@ -10,7 +10,5 @@
 
 /* pid > 0, in the tracees' numbering; a thread's number counts for its process. */
 int64_t pid_check_kill(struct call *c, pid_t pid, int sig);
-/* PTRACE_MODE_ATTACH with real or file-system ids. */
-int64_t pid_check_ptrace(struct call *c, pid_t pid, bool realcreds);
 
 #endif

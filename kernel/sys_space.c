@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sys_space.c - calls that make a file grow, where a size limit is kept by us (vfs_space_watched()). Then alone the filter stops them; they are
+ * sys_space.c - calls that make a file grow, where a size limit is kept by us. Then alone the filter stops them; they are
  * written natively if there's room. What is asked here decides about space only: memory that changes afterwards can overrun the
  * limit, by what the keeper allows, and nothing else.
  */

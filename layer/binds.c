@@ -106,10 +106,19 @@ int layer_add_bind(const struct layer *l, struct layer_binds *b, const struct la
 	return r ? r : add(l, b, n ? v[n - 1] + 1 : 0, LAYER_CREATE, meta);
 }
 
+int layer_load(const struct layer *l, struct model *m)
+{
+	int r = l->meta.file ? model_load_any(m, l->journalfd, -1) : model_load(m, l->journalfd, -1);
+
+	if (r || !l->meta.file || !m->root)
+		return r;
+	return S_ISREG(m->root->mode) ? model_put_below(m, l->meta.file) : -EBADMSG;
+}
+
 int layer_is_empty(const struct layer *l)
 {
 	AUTO_MODEL struct model m = {0};
-	int r = model_load(&m, l->journalfd, -1);
+	int r = model_load_any(&m, l->journalfd, -1);
 
 	if (r)
 		return r;

@@ -43,7 +43,7 @@ static int make_parents(char *path)
 	}
 }
 
-int layer_state(bool make, char *path)
+static int open_state(bool make, char *path)
 {
 	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	struct stat st;
@@ -162,6 +162,8 @@ static int write_meta_at(int dirfd, const struct layer_meta *m)
 	}
 	fprintf(f, "version=1\n");
 	put_value(f, "root", m->root);
+	if (m->file)
+		put_value(f, "file", m->file);
 	if (m->dst)
 		put_value(f, "dst", m->dst);
 	fprintf(f,
@@ -188,6 +190,7 @@ int layer_write_meta(struct layer *l)
 static void free_meta(struct layer_meta *m)
 {
 	free(m->root);
+	free(m->file);
 	free(m->dst);
 	free(m->command);
 	layer_free_refs(m);
@@ -222,6 +225,9 @@ static int read_meta(int dirfd, struct layer_meta *m)
 		else if (!strcmp(line, "root")) {
 			free(m->root);
 			m->root = get_value(v);
+		} else if (!strcmp(line, "file")) {
+			free(m->file);
+			m->file = get_value(v);
 		} else if (!strcmp(line, "dst")) {
 			free(m->dst);
 			m->dst = get_value(v);
@@ -297,6 +303,40 @@ static int build(int statefd, const char *tmp, const struct layer_meta *meta)
 	return 0;
 }
 
+/* Directories are emptied one at a time from a stack of descriptors' names; a store is flat, so the depth here is small. */
+static int remove_at(int dirfd, const char *name, int depth)
+{
+	struct dirent *e;
+	int r = 0;
+
+	if (!unlinkat(dirfd, name, 0))
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (depth > 8)
+		return -ELOOP;
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		r = -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while (!r && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+			r = remove_at(fd, e->d_name, depth + 1);
+	closedir(d);
+	if (!r && unlinkat(dirfd, name, AT_REMOVEDIR))
+		r = -errno;
+	return r;
+}
+
+static int remove_tree(int dirfd, const char *name)
+{
+	return remove_at(dirfd, name, 0);
+}
+
 static int create(struct layer *l, const char *name, const struct layer_meta *meta)
 {
 	struct layer_meta m = *meta;
@@ -311,7 +351,7 @@ static int create(struct layer *l, const char *name, const struct layer_meta *me
 	if (r == -EINVAL && m.kuid) {
 		/* A user namespace that doesn't reach so far: as the launcher does, one id for all. */
 		m.kuid = 0;
-		(void)!layer_remove_tree(l->statefd, tmp);
+		(void)!remove_tree(l->statefd, tmp);
 		r = build(l->statefd, tmp, &m);
 	}
 	if (!r && renameat2(l->statefd, tmp, l->statefd, name, RENAME_NOREPLACE) && errno != EEXIST)
@@ -320,7 +360,7 @@ static int create(struct layer *l, const char *name, const struct layer_meta *me
 		fsync(l->statefd);
 	/* Gone if the rename worked. */
 	if (r || !faccessat(l->statefd, tmp, F_OK, AT_SYMLINK_NOFOLLOW))
-		(void)!layer_remove_tree(l->statefd, tmp);
+		(void)!remove_tree(l->statefd, tmp);
 	return r;
 }
 
@@ -361,7 +401,7 @@ int layer_open(struct layer *l, const char *name, unsigned flags, const struct l
 	l->name = strdup(name);
 	if (!state || !l->name)
 		return -ENOMEM;
-	l->statefd = layer_state(flags & LAYER_CREATE, state);
+	l->statefd = open_state(flags & LAYER_CREATE, state);
 	if (l->statefd < 0)
 		return l->statefd;
 	if (asprintf(&l->path, "%s/%s", state, name) < 0) {
@@ -479,40 +519,6 @@ int layer_dependent(const char *name, char **who)
 
 /* --- Removing --- */
 
-/* Directories are emptied one at a time from a stack of descriptors' names; a store is flat, so the depth here is small. */
-static int remove_at(int dirfd, const char *name, int depth)
-{
-	struct dirent *e;
-	int r = 0;
-
-	if (!unlinkat(dirfd, name, 0))
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	if (depth > 8)
-		return -ELOOP;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		if (fd >= 0)
-			close(fd);
-		return r;
-	}
-	while (!r && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-			r = remove_at(fd, e->d_name, depth + 1);
-	closedir(d);
-	if (!r && unlinkat(dirfd, name, AT_REMOVEDIR))
-		r = -errno;
-	return r;
-}
-
-int layer_remove_tree(int dirfd, const char *name)
-{
-	return remove_at(dirfd, name, 0);
-}
-
 int layer_discard(struct layer *l)
 {
 	char gone[64];
@@ -522,13 +528,13 @@ int layer_discard(struct layer *l)
 		return r;
 	if (renameat(l->statefd, l->name, l->statefd, gone))
 		return -errno;
-	return layer_remove_tree(l->statefd, gone);
+	return remove_tree(l->statefd, gone);
 }
 
 int layer_list(char ***names, size_t *n)
 {
 	AUTO_FREE char *path = malloc(PATH_MAX);
-	int fd = path ? layer_state(false, path) : -ENOMEM;
+	int fd = path ? open_state(false, path) : -ENOMEM;
 	struct dirent **list;
 
 	*names = NULL;
@@ -552,7 +558,7 @@ int layer_list(char ***names, size_t *n)
 int layer_gc(void)
 {
 	AUTO_FREE char *path = malloc(PATH_MAX);
-	AUTO_CLOSE int fd = path ? layer_state(false, path) : -ENOMEM;
+	AUTO_CLOSE int fd = path ? open_state(false, path) : -ENOMEM;
 	struct dirent **list;
 	int count = 0;
 
@@ -570,7 +576,7 @@ int layer_gc(void)
 			struct stat st;
 			bool young =
 			    dir >= 0 && (lock < 0 || name[1] == 'n') && !fstat(dir, &st) && time(NULL) - st.st_mtime < 60;
-			if (!young && (lock < 0 || !flock(lock, LOCK_EX | LOCK_NB)) && !layer_remove_tree(fd, name))
+			if (!young && (lock < 0 || !flock(lock, LOCK_EX | LOCK_NB)) && !remove_tree(fd, name))
 				count++;
 		}
 		free(list[i]);

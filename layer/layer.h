@@ -24,6 +24,7 @@ struct layer_ref {
 
 struct layer_meta {
 	char *root; /* host directory that is the lower */
+	char *file; /* NULL, or of a bind of a single file: its name in root */
 	char
 	    *dst; /* of a copy-on-write bind: where it is inside, absolute and without "." or ".."; NULL: the root's layer */
 	uint64_t root_dev, root_ino;
@@ -49,8 +50,6 @@ struct layer {
 #define LAYER_INIT ((struct layer){.statefd = -1, .dirfd = -1, .datafd = -1, .storefd = -1, .journalfd = -1, .lockfd = -1})
 
 bool layer_name_ok(const char *name);
-/* The state directory, made if make. Descriptor or -errno. path (PATH_MAX) gets its name. */
-int layer_state(bool make, char *path) MUST_CHECK;
 
 #define LAYER_CREATE 1U /* if it doesn't exist, by meta */
 #define LAYER_LOCK   2U /* -EBUSY while somebody else holds it */
@@ -88,11 +87,12 @@ int layer_open_back(int storefd, uint64_t id, int flags) MUST_CHECK; /* regular 
 /* Copies a backing file, regular or FIFO, with its times, into another layer's store. copy.c */
 int layer_copy_back(int from, uint64_t id, const struct layer *to, uint64_t new_id) MUST_CHECK;
 int layer_stat_back(int storefd, uint64_t id, struct stat *st) MUST_CHECK;
+/* The layer's model; one of a single file shows as the directory it's in, with that changed. model_free() also after an error. */
+int layer_load(const struct layer *l, struct model *m) MUST_CHECK;
 /* Names of all layers, sorted; freed by the caller. */
 int layer_list(char ***names, size_t *n) MUST_CHECK;
 /* Clears what dead runs left: half made and half removed layers. Count or -errno. */
 int layer_gc(void) MUST_CHECK;
-int layer_remove_tree(int dirfd, const char *name) MUST_CHECK;
 
 /* binds.c. The layers of l's copy-on-write binds, in the order in which they were made. l is locked, or they're only read. */
 struct layer_binds {

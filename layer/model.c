@@ -291,9 +291,11 @@ static void mark(struct model *m)
 	struct layer_inode *dir = m->root, *next;
 	struct layer_entry *e, *tmp;
 
+	dir->seen = true;
+	if (!S_ISDIR(dir->mode))
+		return; /* sweep() takes all else */
 	/* A queue through priv. */
 	struct layer_inode *last = dir;
-	dir->seen = true;
 	for (; dir; dir = next) {
 		for (e = TAILQ_FIRST(&dir->children); e; e = tmp) {
 			struct layer_inode *c = e->child;
@@ -355,9 +357,10 @@ static int sweep(struct model *m)
 	struct layer_inode *i, *next;
 	struct layer_entry *e;
 	size_t cap = m->cap_inodes;
+	const bool tree = m->root && S_ISDIR(m->root->mode);
 	int r = 0;
 
-	for (size_t k = 0; k < cap && m->root; k++) {
+	for (size_t k = 0; k < cap && tree; k++) {
 		for (i = m->inodes[k]; i && cap == m->cap_inodes; i = next) {
 			next = i->hnext;
 			if (!i->seen && !i->gone && i->low && i->nlink && !(i->flags & JI_CLEAN) && !S_ISDIR(i->mode) &&
@@ -377,7 +380,8 @@ static int sweep(struct model *m)
 		for (i = m->inodes[k]; i; i = next) {
 			next = i->hnext;
 			/* A name of it may be left in the lower that the sandbox never looked at. */
-			if (!i->seen && !i->gone && i->low && i->nlink && !S_ISDIR(i->mode) && !(i->flags & JI_CLEAN))
+			if (tree && !i->seen && !i->gone && i->low && i->nlink && !S_ISDIR(i->mode) &&
+			    !(i->flags & JI_CLEAN))
 				i->seen = true;
 			if (!i->seen)
 				free_inode(m, i);
@@ -399,7 +403,7 @@ int model_settle(struct model *m)
 	return sweep(m);
 }
 
-int model_load(struct model *m, int fd, off_t limit)
+static int load(struct model *m, int fd, off_t limit, bool file)
 {
 	static const struct journal_ops ops = {on_inode, on_entry, on_times, on_gone};
 	int r;
@@ -408,13 +412,40 @@ int model_load(struct model *m, int fd, off_t limit)
 	r = journal_read(fd, limit, &ops, m, &m->end, &m->seq);
 	if (!r) {
 		m->root = model_inode(m, JOURNAL_ROOT);
-		if (m->root && !S_ISDIR(m->root->mode))
+		if (m->root && !S_ISDIR(m->root->mode) && !(file && S_ISREG(m->root->mode) && m->root->low))
 			m->root = NULL;
 		r = model_settle(m);
 	}
 	if (r)
 		model_free(m);
 	return r;
+}
+
+int model_load(struct model *m, int fd, off_t limit)
+{
+	return load(m, fd, limit, false);
+}
+
+int model_load_any(struct model *m, int fd, off_t limit)
+{
+	return load(m, fd, limit, true);
+}
+
+int model_put_below(struct model *m, const char *name)
+{
+	struct layer_inode *file = m->root, *dir = get_inode(m, m->max_id + 1);
+	AUTO_FREE char *low = strdup(name);
+
+	if (!dir || !low || !(dir->low = strdup("")) || !(dir->stamp = calloc(1, sizeof(*dir->stamp))))
+		return -ENOMEM;
+	dir->seen = true;
+	dir->mode = S_IFDIR | 0755;
+	dir->nlink = 2;
+	dir->flags = JI_CLEAN | JI_LOW;
+	free(file->low);
+	file->low = take_ptr(low);
+	m->root = dir;
+	return model_set(m, dir, name, strlen(name), file, true, file->stamp) ? 0 : -ENOMEM;
 }
 
 void model_free(struct model *m)

@@ -54,6 +54,10 @@ struct model {
 };
 
 int model_load(struct model *m, int journalfd, off_t limit) MUST_CHECK;
+/* The same of what needn't be of a directory: then the root is a regular file, and all that there is. */
+int model_load_any(struct model *m, int journalfd, off_t limit) MUST_CHECK;
+/* Makes such a root the one name in a directory that is otherwise the lower's, of which the lower path is "". */
+int model_put_below(struct model *m, const char *name) MUST_CHECK;
 void model_free(struct model *m);
 #define AUTO_MODEL __attribute__((cleanup(model_free)))
 struct layer_entry *model_find(const struct model *m, const struct layer_inode *dir, const char *name, size_t len);

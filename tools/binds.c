@@ -19,9 +19,25 @@ void binds_open(struct layer_binds *b, const struct layer *l)
 		die("can't open the copy-on-write binds of %s: %s", l->name, strerror(-r));
 }
 
-const char *layer_at(const struct layer *l)
+/* What stands before "/PATH". */
+static const char *layer_at(const struct layer *l)
 {
 	return l->meta.dst && strcmp(l->meta.dst, "/") ? l->meta.dst : "";
+}
+
+char *layer_shown(const struct layer *l, const char *path)
+{
+	return l->meta.file ? xstrdup(l->meta.dst) : xasprintf("%s/%s", layer_at(l), path);
+}
+
+static char *source_of(const struct layer_meta *m)
+{
+	return m->file ? xasprintf("%s/%s", strcmp(m->root, "/") ? m->root : "", m->file) : xstrdup(m->root);
+}
+
+char *layer_source(const struct layer *l)
+{
+	return source_of(&l->meta);
 }
 
 bool binds_paths(const struct layer *l, char **paths, int n, char ***out, int *n_out)
@@ -33,6 +49,8 @@ bool binds_paths(const struct layer *l, char **paths, int n, char ***out, int *n
 	*n_out = 0;
 	if (path_selected(top, paths, n))
 		return true;
+	if (l->meta.file)
+		return false;
 	*out = xcalloc((size_t)n, sizeof(**out));
 	for (int i = 0; i < n; i++)
 		if (path_selected(paths[i], &top, 1))
@@ -59,8 +77,9 @@ unsigned binds_changed(const struct layer *l, const char *what)
 		if (!has_changes(&b.v[i]))
 			continue;
 		n++;
-		log_msg("sandbox %s: the changes of the copy-on-write bind %s (of %s) %s", l->name, b.v[i].meta.dst,
-			b.v[i].meta.root, what);
+		AUTO_FREE char *source = layer_source(&b.v[i]);
+		log_msg("sandbox %s: the changes of the copy-on-write bind %s (of %s) %s", l->name, b.v[i].meta.dst, source,
+			what);
 	}
 	return n;
 }
@@ -72,7 +91,9 @@ static void reuse(struct layer *b, const struct layer_meta *meta)
 	int r = layer_store_model(b, &none);
 
 	free(b->meta.root);
+	free(b->meta.file);
 	b->meta.root = xstrdup(meta->root);
+	b->meta.file = meta->file ? xstrdup(meta->file) : NULL;
 	b->meta.root_dev = meta->root_dev;
 	b->meta.root_ino = meta->root_ino;
 	if (!r)
@@ -95,12 +116,14 @@ static unsigned find(const struct layer *l, struct layer_binds *b, const struct 
 		return i;
 	}
 	struct layer *v = &b->v[i];
-	bool same = !strcmp(v->meta.root, meta->root);
+	AUTO_FREE char *old = layer_source(v);
+	AUTO_FREE char *new = source_of(meta);
+	bool same = !strcmp(old, new) && !v->meta.file == !meta->file;
 	if ((!same || v->meta.root_ino != meta->root_ino) && !has_changes(v))
 		reuse(v, meta);
 	else if (!same)
 		die("sandbox %s has changes of a copy-on-write bind of %s on %s, not of %s: commit or discard them first",
-		    l->name, v->meta.root, meta->dst, meta->root);
+		    l->name, old, meta->dst, new);
 	return i;
 }
 
@@ -123,12 +146,16 @@ void binds_for_run(const struct layer *l, struct launch_options *opt, struct lay
 		AUTO_FREE char *src = realpath(m->src, NULL);
 		if (!src || stat(src, &st))
 			die("%s: %s", m->src, strerror(errno));
-		if (!S_ISDIR(st.st_mode))
-			die("--cow-bind %s: changes of a bind of a single file can't be kept: bind its directory, or the "
-			    "file "
-			    "read-only",
-			    m->src);
-		meta.root = src;
+		meta.file = NULL;
+		if (!S_ISDIR(st.st_mode)) {
+			if (!S_ISREG(st.st_mode))
+				die("--cow-bind %s: of single files only regular ones can be kept", m->src);
+			meta.file = strrchr(src, '/');
+			*meta.file++ = '\0';
+			if (stat(*src ? src : "/", &st))
+				die("%s: %s", src, strerror(errno));
+		}
+		meta.root = (char *)(uintptr_t)(*src ? src : "/");
 		meta.dst = dst;
 		meta.root_dev = st.st_dev;
 		meta.root_ino = st.st_ino;
@@ -143,9 +170,10 @@ void binds_for_run(const struct layer *l, struct launch_options *opt, struct lay
 		m->keep = xasprintf("%s/data", b->v[k].path);
 	}
 	for (unsigned i = 0; i < b->n; i++)
-		if (!used[i] && has_changes(&b->v[i]))
-			log_msg(
-			    "sandbox %s: the changes of the copy-on-write bind %s (of %s) stay as they are: this run hasn't "
-			    "got it",
-			    l->name, b->v[i].meta.dst, b->v[i].meta.root);
+		if (!used[i] && has_changes(&b->v[i])) {
+			AUTO_FREE char *source = layer_source(&b->v[i]);
+			log_msg("sandbox %s: the changes of the copy-on-write bind %s (of %s) stay as they are: this run "
+				"hasn't got it",
+				l->name, b->v[i].meta.dst, source);
+		}
 }

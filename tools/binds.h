@@ -11,8 +11,10 @@
 /* Dies with a message. */
 void binds_open(struct layer_binds *b, const struct layer *l);
 #define AUTO_BINDS __attribute__((cleanup(layer_binds_close)))
-/* What stands before "/PATH" where a path of the layer is shown: the bind's place, or "". */
-const char *layer_at(const struct layer *l);
+/* A path of the layer as it is inside, below the bind's place; malloc'ed. */
+char *layer_shown(const struct layer *l, const char *path);
+/* What the bind is of, malloc'ed. */
+char *layer_source(const struct layer *l);
 /*
  * Which paths of the layer the filters of the whole sandbox mean (path_filters()). false: none. *out is the caller's to free, the strings
  * are those of paths; *n_out 0 with true: all.

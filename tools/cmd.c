@@ -93,7 +93,7 @@ void create_layer_or_die(struct layer *l, const char *name, const char *dir, boo
 
 void load_model_or_die(struct model *m, const struct layer *l)
 {
-	int r = model_load(m, l->journalfd, -1);
+	int r = layer_load(l, m);
 
 	if (r)
 		die("can't read the journal of %s: %s", l->name, strerror(-r));

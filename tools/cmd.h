@@ -40,8 +40,6 @@ int cmd_stacks(int argc, char **argv);
 /* running.c: a running sandbox by its name, its process or one of those in it; or dies. Freed by registry_free(found, 1). */
 struct registered;
 struct registered *running_find(const char *who);
-/* Has process pid ancestor among its ancestors, or is it the same? By /proc. */
-bool running_below(pid_t pid, pid_t ancestor);
 /* What a process is called in its innermost PID namespace; 0: it's gone. */
 pid_t running_inner(pid_t pid);
 /* The text with which a sandbox answers a request that takes a file for it (interposer/control.h), the caller's; or dies. what: for messages. */

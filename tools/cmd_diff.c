@@ -77,15 +77,13 @@ static void print_line(const struct diff *d, const struct change *c)
 		printf("%u:%u %" PRId64 " ", c->uid, c->gid, c->size);
 	else
 		printf("- - ");
-	print_path(layer_at(d->l));
-	putchar('/');
+	AUTO_FREE char *path = layer_shown(d->l, c->path);
 	if (c->from) {
-		print_path(c->from);
+		AUTO_FREE char *from = layer_shown(d->l, c->from);
+		print_path(from);
 		printf(" -> ");
-		print_path(layer_at(d->l));
-		putchar('/');
 	}
-	print_path(c->path);
+	print_path(path);
 	if (c->dir && *c->path)
 		putchar('/');
 	putchar('\n');
@@ -94,12 +92,9 @@ static void print_line(const struct diff *d, const struct change *c)
 static int print_json(const struct diff *d, const struct change *c)
 {
 	char kind[2] = {c->kind, 0};
-	char *path = NULL, *from = NULL;
+	AUTO_FREE char *path = layer_shown(d->l, c->path);
+	AUTO_FREE char *from = c->from ? layer_shown(d->l, c->from) : NULL;
 
-	const char *at = layer_at(d->l);
-
-	if (asprintf(&path, "%s/%s", at, c->path) < 0 || (c->from && asprintf(&from, "%s/%s", at, c->from) < 0))
-		return -ENOMEM;
 	/* Names are bytes; JSON is UTF-8. Others as \\xNN in a key of its own name. */
 	json_t *p = json_string(path), *f = from ? json_string(from) : NULL;
 	if (!p) {
@@ -124,8 +119,6 @@ static int print_json(const struct diff *d, const struct change *c)
 		json_dumpf(o, stdout, JSON_COMPACT);
 	json_decref(o);
 	putchar('\n');
-	free(path);
-	free(from);
 	return 0;
 }
 
@@ -159,7 +152,6 @@ static int print_text(const struct diff *d, const struct change *c)
 {
 	AUTO_CLOSE int a = open_old(d, c);
 	AUTO_CLOSE int b = open_new(d, c);
-	char *la = NULL, *lb = NULL;
 	posix_spawn_file_actions_t act;
 	pid_t pid;
 	int status, r;
@@ -168,9 +160,10 @@ static int print_text(const struct diff *d, const struct change *c)
 		return 0;
 	if (a < 0 || b < 0)
 		return -errno;
-	const char *at = layer_at(d->l);
-	if (asprintf(&la, "a%s/%s", at, c->from ? c->from : c->path) < 0 || asprintf(&lb, "b%s/%s", at, c->path) < 0)
-		return -ENOMEM;
+	AUTO_FREE char *from = layer_shown(d->l, c->from ? c->from : c->path);
+	AUTO_FREE char *to = layer_shown(d->l, c->path);
+	AUTO_FREE char *la = xasprintf("a%s", from);
+	AUTO_FREE char *lb = xasprintf("b%s", to);
 	char *argv[] = {(char *)(uintptr_t) "diff",
 			(char *)(uintptr_t) "-u",
 			(char *)(uintptr_t)(d->colour ? "--color=always" : "--color=never"),
@@ -190,8 +183,6 @@ static int print_text(const struct diff *d, const struct change *c)
 	posix_spawn_file_actions_adddup2(&act, b2, 4);
 	r = posix_spawnp(&pid, "diff", &act, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&act);
-	free(la);
-	free(lb);
 	if (r)
 		return -r;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -209,7 +200,8 @@ static int on_change(void *arg, const struct change *c)
 		printf("copy-on-write bind ");
 		print_path(d->l->meta.dst);
 		printf(" of ");
-		print_path(d->l->meta.root);
+		AUTO_FREE char *source = layer_source(d->l);
+		print_path(source);
 		printf(":\n");
 	}
 	d->any = true;

@@ -182,6 +182,16 @@ static void print_json(FILE *out, const struct files_options *f, const struct us
 	json_decref(all);
 }
 
+void files_print(FILE *out, const struct files_options *f, const struct used *u)
+{
+	if (f->json)
+		print_json(out, f, u);
+	else if (f->tree)
+		print_tree(out, f, u);
+	else
+		print_list(out, f, u);
+}
+
 int run_files(struct launch_options *opt, const struct files_options *f)
 {
 	struct used u;
@@ -198,12 +208,7 @@ int run_files(struct launch_options *opt, const struct files_options *f)
 	int status = run_sandbox(opt);
 	if (!used_load(&u, opt->notes_fd))
 		return status ? status : CMD_FAILED;
-	if (f->json)
-		print_json(out, f, &u);
-	else if (f->tree)
-		print_tree(out, f, &u);
-	else
-		print_list(out, f, &u);
+	files_print(out, f, &u);
 	used_free(&u);
 	if (fflush(out) || ferror(out) || (f->file && fclose(out)))
 		die("%s: %m", f->file ? f->file : "standard error");

@@ -150,28 +150,27 @@ static void generalise(const struct vfs_note *n)
 	}
 }
 
-/* What general rules allow at the path, without rules for the path itself; inner: only those of its own directory or above. */
+static bool rule_of(struct entry *e, enum vfs_rule_scope want, struct entry **by, enum vfs_rule_scope *scope)
+{
+	if (!e || e->may[want] < 0)
+		return false;
+	*by = e;
+	*scope = want;
+	return true;
+}
+
+/* What general rules allow at the path, without rules for the path itself: the nearest one's, in the VFS's order (vfs/rules.c). */
 static unsigned covered(const char *path, size_t len, struct entry **by, enum vfs_rule_scope *scope)
 {
-	size_t up = parent_len(path, len);
-	struct entry *e = len > 1 ? entry_get(path, up, false) : NULL;
+	bool found = rule_of(entry_get(path, len == 1 ? 0 : len, false), VFS_RULE_BELOW, by, scope);
 
-	*by = NULL;
-	if (e && e->may[VFS_RULE_CHILDREN] >= 0) {
-		*by = e;
-		*scope = VFS_RULE_CHILDREN;
-		return (unsigned)e->may[VFS_RULE_CHILDREN];
-	}
-	for (size_t at = len;; at = parent_len(path, at)) {
-		e = entry_get(path, at == 1 ? 0 : at, false);
-		if (e && e->may[VFS_RULE_BELOW] >= 0) {
-			*by = e;
-			*scope = VFS_RULE_BELOW;
-			return (unsigned)e->may[VFS_RULE_BELOW];
-		}
-		if (at <= 1)
-			return 0;
-	}
+	if (!found && len > 1)
+		found = rule_of(entry_get(path, parent_len(path, len), false), VFS_RULE_CHILDREN, by, scope);
+	for (size_t at = len; !found && at > 1; found = rule_of(entry_get(path, at, false), VFS_RULE_BELOW, by, scope))
+		at = parent_len(path, at);
+	if (!found)
+		*by = NULL;
+	return found ? (unsigned)(*by)->may[*scope] : 0;
 }
 
 /* What is in a directory that is renamed, or has another name next time, gets its rights from the rule for all of it. */
@@ -268,7 +267,18 @@ static void simplify(struct entry *e)
 		e->may[VFS_RULE_PATH] |= (int)rule;
 }
 
-static void write_profile(struct profile *p, const char *file)
+static void take_rules(struct profile *p)
+{
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct entry *e = entry_get(p->rules[i].path, strlen(p->rules[i].path), true);
+
+		e->may[p->rules[i].scope] = (int)p->rules[i].may;
+		free((char *)(uintptr_t)p->rules[i].path);
+	}
+	p->n_rules = 0;
+}
+
+static void give_rules(struct profile *p)
 {
 	size_t n = HASH_COUNT(entries), k = 0;
 	struct entry **list = xcalloc(MAX(n, (size_t)1), sizeof(struct entry *)), *e, *tmp;
@@ -288,7 +298,6 @@ static void write_profile(struct profile *p, const char *file)
 			if (e->may[scope] >= 0)
 				profile_add_rule(p, e->path, (enum vfs_rule_scope)scope, (unsigned)e->may[scope]);
 	}
-	profile_save(p, file);
 	HASH_ITER(hh, entries, e, tmp)
 	{
 		HASH_DEL(entries, e);
@@ -296,6 +305,13 @@ static void write_profile(struct profile *p, const char *file)
 		free(e);
 	}
 	free(list);
+}
+
+void learn_rules(struct profile *p, const struct used *u)
+{
+	take_rules(p);
+	add_used(u);
+	give_rules(p);
 }
 
 static bool same_option(const struct profile_option *a, char *const *words)
@@ -333,20 +349,13 @@ int run_learn(struct launch_options *opt, const struct files_options *f, const s
 	}
 	/* Before the run: a place that can't be written to shall not cost the command's time. */
 	profile_check_place(f->file);
-	for (size_t i = 0; i < p.n_rules; i++) {
-		struct entry *e = entry_get(p.rules[i].path, strlen(p.rules[i].path), true);
-
-		e->may[p.rules[i].scope] = (int)p.rules[i].may;
-		free((char *)(uintptr_t)p.rules[i].path);
-	}
-	p.n_rules = 0;
 	opt->notes_fd = used_open();
 	int status = run_sandbox(opt);
 	if (!used_load(&u, opt->notes_fd))
 		return status ? status : CMD_FAILED;
 	add_options(&p, options, u.network);
-	add_used(&u);
-	write_profile(&p, f->file);
+	learn_rules(&p, &u);
+	profile_save(&p, f->file);
 	used_free(&u);
 	profile_free(&p);
 	return status;

@@ -16,7 +16,7 @@ static const struct command commands[] = {
     {"diff", "sandbox diff [-u] [--stat] [--json] [--all] NAME [PATH...]", "sandbox-diff", cmd_diff},
     {"commit", "sandbox commit [--dry-run] [--force] NAME [PATH...]", "sandbox-commit", cmd_commit},
     {"discard", "sandbox discard NAME...", "sandbox-ls", cmd_discard},
-    {"export", "sandbox export NAME [FILE]", "sandbox-export", cmd_export},
+    {"export", "sandbox export [--binds] NAME [FILE]", "sandbox-export", cmd_export},
     {"import", "sandbox import [--root DIR] NAME FILE", "sandbox-export", cmd_import},
     {"exec", "sandbox exec [OPTIONS] NAME|PID [--] COMMAND [ARG...]", NULL, cmd_exec},
     {"ps", "sandbox ps [--json] [NAME|PID], or sandbox ps --dump NAME|PID", "sandbox-ps", cmd_ps},

@@ -156,7 +156,8 @@ static int stage_dir(struct commit *c, const struct layer_inode *dir, size_t len
 		memcpy(c->path + at, e->name, e->len + 1U);
 		r = stage_entry(c, fd, e, at + e->len);
 		if (r && r != -ECANCELED) {
-			log_msg("commit: %s/%s: %s", layer_at(c->l), c->path,
+			AUTO_FREE char *path = layer_shown(c->l, c->path);
+			log_msg("commit: %s: %s", path,
 				r == -EXDEV ? "part of a renamed directory: commit all of it" : strerror(-r));
 			r = -ECANCELED;
 		}
@@ -214,7 +215,8 @@ static int run_steps(struct commit *c, unsigned kinds)
 	for (const struct step *s = c->steps; s; s = s->next) {
 		int r = kinds & (1U << s->kind) ? run_step(c, s) : 0;
 		if (r) {
-			log_msg("commit: %s/%s: %s", layer_at(c->l), s->path, strerror(-r));
+			AUTO_FREE char *path = layer_shown(c->l, s->path);
+			log_msg("commit: %s: %s", path, strerror(-r));
 			return r;
 		}
 	}
@@ -278,16 +280,17 @@ static int on_change(void *arg, const struct change *ch)
 {
 	struct commit *c = arg;
 
-	const char *at = layer_at(c->l);
-
 	if (path_selected(ch->path, c->paths, c->n_paths)) {
 		c->total += COMMIT_OBJECT + (ch->content && S_ISREG(ch->mode) ? (uint64_t)MAX(ch->size, 0) : 0);
 		if (c->o->dry_run) {
-			printf("%c %s/", ch->kind, at);
-			print_visible(ch->from ? ch->from : "");
-			if (ch->from)
-				printf(" -> %s/", at);
-			print_visible(ch->path);
+			AUTO_FREE char *path = layer_shown(c->l, ch->path);
+			printf("%c ", ch->kind);
+			if (ch->from) {
+				AUTO_FREE char *from = layer_shown(c->l, ch->from);
+				print_visible(from);
+				printf(" -> ");
+			}
+			print_visible(path);
 			putchar('\n');
 		}
 	}

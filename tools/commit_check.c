@@ -2,7 +2,7 @@
 /*
  * commit_check.c - did the host change what the sandbox saw? Compared with the stamps that the journal recorded at the first change.
  *
- * What looks already as the layer wants it is no conflict: so a commit that was killed can be run again.
+ * Where the host has made the same of it, down to the data, nothing is lost, and it's no conflict.
  */
 #include "tools/commit.h"
 
@@ -14,12 +14,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 static void conflict(struct commit *c, const char *path, const char *what)
 {
 	c->conflicts++;
-	fprintf(stderr, "conflict: %s/", layer_at(c->l));
-	fprint_visible(stderr, path);
+	AUTO_FREE char *shown = layer_shown(c->l, path);
+	fprintf(stderr, "conflict: ");
+	fprint_visible(stderr, shown);
 	fprintf(stderr, ": the host %s\n", what);
 }
 
@@ -30,21 +32,55 @@ static bool unchanged(const struct stat *st, const struct jstamp *s)
 	       ns_of(&st->st_ctim) == s->ctime;
 }
 
-static bool applied(const struct commit *c, const struct stat *st, const struct layer_inode *i, bool own)
+static off_t next_data(int fd, off_t off, off_t size)
 {
-	int64_t size = i->size, mtime = i->mtime;
+	off_t at = lseek(fd, off, SEEK_DATA);
+
+	return at >= 0 ? at : errno == ENXIO ? size : off;
+}
+
+static bool same_data(int a, int b, off_t size)
+{
+	char x[16384], y[sizeof(x)];
+
+	for (off_t off = 0; off < size;) {
+		off = MIN(next_data(a, off, size), next_data(b, off, size));
+		size_t want = (size_t)MIN((off_t)sizeof(x), size - off);
+		if (!want)
+			break;
+		ssize_t n = pread(a, x, want, off);
+		if (n <= 0 || pread(b, y, (size_t)n, off) != n || memcmp(x, y, (size_t)n))
+			return false;
+		off += n;
+	}
+	return true;
+}
+
+/* Is the host's object of that name what the commit would make of it, so that nothing is lost? */
+static bool applied(const struct commit *c, int dirfd, const char *name, const struct stat *st, const struct layer_inode *i,
+		    bool own)
+{
+	char text[PATH_MAX];
 	struct stat b;
 
-	if (!i->mode || (st->st_mode & S_IFMT) != (i->mode & S_IFMT))
+	if (st->st_mode != i->mode || st->st_uid != host_uid(c->l, i->uid) || st->st_gid != host_gid(c->l, i->gid) ||
+	    (i->flags & JI_XATTR))
 		return false;
-	if (S_ISDIR(i->mode) && own)
-		return true;
-	if (i->back && S_ISREG(i->mode) && !layer_stat_back(c->l->storefd, i->back, &b)) {
-		size = b.st_size;
-		mtime = MAX(mtime, ns_of(&b.st_mtim));
+	if (S_ISLNK(i->mode)) {
+		ssize_t n = readlinkat(dirfd, name, text, sizeof(text));
+		return i->link && n == (ssize_t)strlen(i->link) && !memcmp(text, i->link, (size_t)n);
 	}
-	return st->st_mode == i->mode && st->st_uid == host_uid(c->l, i->uid) &&
-	       (!S_ISREG(i->mode) || st->st_size == size) && ns_of(&st->st_mtim) == mtime;
+	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
+		return st->st_rdev == i->rdev;
+	if (!S_ISREG(i->mode))
+		return S_ISFIFO(i->mode);
+	if (!i->back)
+		return own ? ns_of(&st->st_mtim) == i->mtime : !i->low && !st->st_size;
+	AUTO_CLOSE int in = layer_open_back(c->l->storefd, i->back, O_RDONLY);
+	AUTO_CLOSE int fd = in < 0 ? -1 : openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(in, &b) || b.st_size != st->st_size || flistxattr(fd, NULL, 0) > 0)
+		return false;
+	return same_data(in, fd, b.st_size);
 }
 
 /* Anything below changed after the sandbox removed it? */
@@ -69,30 +105,49 @@ static bool newer_below(int dirfd, const char *name, int64_t seen)
 	return found;
 }
 
-static void check_one(struct commit *c, int dirfd, const struct layer_entry *e)
+/*
+ * A directory that both have. Its times tell of its names, too, so a change of its attributes alone shows where nothing else came after it.
+ * wanted: what the sandbox made of its attributes is to be applied.
+ */
+static void check_merged(struct commit *c, const struct stat *st, const struct layer_inode *i, const struct jstamp *s,
+			 bool wanted)
+{
+	if (!S_ISDIR(st->st_mode))
+		conflict(c, c->path, "has put something else in the directory's place");
+	else if (!wanted || (i->flags & JI_CLEAN))
+		return;
+	else if (st->st_mode != s->mode && st->st_mode != i->mode)
+		conflict(c, c->path, "has changed its mode");
+	else if ((st->st_uid != host_uid(c->l, s->uid) && st->st_uid != host_uid(c->l, i->uid)) ||
+		 (st->st_gid != host_gid(c->l, s->gid) && st->st_gid != host_gid(c->l, i->gid)))
+		conflict(c, c->path, "has changed its owner");
+	else if ((i->flags & JI_XATTR) && st->st_ino == s->ino && ns_of(&st->st_ctim) != s->ctime &&
+		 ns_of(&st->st_ctim) != ns_of(&st->st_mtim))
+		conflict(c, c->path, "has changed its attributes");
+}
+
+/* wanted: else it only leads to what is. */
+static void check_one(struct commit *c, int dirfd, const struct layer_entry *e, bool wanted)
 {
 	const struct layer_inode *i = e->child;
-	const struct jstamp *s = entry_own(e) ? i->stamp : e->stamp;
+	const bool own = entry_own(e);
+	const struct jstamp *s = own ? i->stamp : e->stamp;
 	struct stat st;
-	bool there = !fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW);
 
-	if (there && i && applied(c, &st, i, entry_own(e)) && !(entry_own(e) && S_ISDIR(i->mode) && attrs_differ(i)))
-		return;
-	if (!e->has) {
-		if (there)
-			conflict(c, c->path, "has made a file there");
+	if (fstatat(dirfd, e->name, &st, AT_SYMLINK_NOFOLLOW)) {
+		if (e->has && i)
+			conflict(c, c->path, "has removed it");
 		return;
 	}
-	if (!there) {
-		if (i)
-			conflict(c, c->path, "has removed it");
+	if (!e->has) {
+		if (!i || !applied(c, dirfd, e->name, &st, i, false))
+			conflict(c, c->path, "has made a file there");
 		return;
 	}
 	if (!s || !s->ino)
 		return; /* not known what it was */
-	if (entry_own(e) && S_ISDIR(i->mode)) {
-		if (st.st_mode != s->mode && st.st_mode != i->mode)
-			conflict(c, c->path, "has changed its mode");
+	if (own && S_ISDIR(i->mode)) {
+		check_merged(c, &st, i, s, wanted);
 		return;
 	}
 	if (S_ISDIR(st.st_mode) && S_ISDIR(s->mode) && st.st_ino == s->ino) {
@@ -100,7 +155,7 @@ static void check_one(struct commit *c, int dirfd, const struct layer_entry *e)
 			conflict(c, c->path, "has changed what's in it");
 		return;
 	}
-	if (!unchanged(&st, s))
+	if (!unchanged(&st, s) && !(i && applied(c, dirfd, e->name, &st, i, own)))
 		conflict(c, c->path, "has changed it");
 }
 
@@ -126,11 +181,12 @@ static int check_dir(struct commit *c, const struct layer_inode *dir, size_t len
 		if (at)
 			c->path[at++] = '/';
 		memcpy(c->path + at, e->name, e->len + 1U);
-		if (path_selected(c->path, c->paths, c->n_paths))
-			check_one(c, fd, e);
-		if (e->child && S_ISDIR(e->child->mode) && entry_own(e) &&
-		    (path_selected(c->path, c->paths, c->n_paths) || path_above(c->path, c->paths, c->n_paths)))
-			r = check_dir(c, e->child, at + e->len);
+		bool is_dir = e->child && S_ISDIR(e->child->mode);
+		if (commit_wants(c, c->path, is_dir)) {
+			check_one(c, fd, e, path_selected(c->path, c->paths, c->n_paths));
+			if (is_dir && entry_own(e))
+				r = check_dir(c, e->child, at + e->len);
+		}
 		c->path[len] = '\0';
 	}
 	free(v);

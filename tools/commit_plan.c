@@ -325,7 +325,7 @@ int commit_undo(struct layer *l)
 
 	if (faccessat(l->dirfd, "staging", F_OK, AT_SYMLINK_NOFOLLOW))
 		return errno == ENOENT ? 0 : -errno;
-	int r = model_load(&m, l->journalfd, -1);
+	int r = layer_load(l, &m);
 	if (r)
 		return r;
 	c.rootfd = rootfd = open(l->meta.root, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -5,6 +5,8 @@
 
 #include "interposer/launch.h"
 
+#include <stdio.h>
+
 struct files_options {
 	const char *file;   /* -o; of files NULL: standard error */
 	bool json, tree;    /* files */
@@ -24,6 +26,11 @@ void learn_help(void);
 int run_files(struct launch_options *opt, const struct files_options *f);
 /* options: those of the run, which go into the profile. */
 struct profile;
+struct used;
 int run_learn(struct launch_options *opt, const struct files_options *f, const struct profile *options);
+
+/* What they make of a run's paths: the list as text, tree or JSON; the profile's rules and others that allow all of it. Both die without memory. */
+void files_print(FILE *out, const struct files_options *f, const struct used *u);
+void learn_rules(struct profile *p, const struct used *u);
 
 #endif

@@ -43,6 +43,7 @@ enum option_code {
 	OPT_EXPLAIN,
 	OPT_JSON,
 	OPT_EFFECTS,
+	OPT_BY_PROCESS,
 	OPT_NAME,
 	OPT_FROM,
 	OPT_DISCARD,
@@ -88,6 +89,7 @@ static const struct option long_options[] = {
     {"explain", optional_argument, NULL, OPT_EXPLAIN},
     {"json", no_argument, NULL, OPT_JSON},
     {"effects", no_argument, NULL, OPT_EFFECTS},
+    {"by-process", no_argument, NULL, OPT_BY_PROCESS},
     {"name", required_argument, NULL, OPT_NAME},
     {"from", required_argument, NULL, OPT_FROM},
     {"discard", no_argument, NULL, OPT_DISCARD},
@@ -407,6 +409,11 @@ static bool apply(struct parsing *p, int c, const char *v, int argc, char **argv
 			die("--effects is for sandbox trace");
 		out->trace.effects = true;
 		break;
+	case OPT_BY_PROCESS:
+		if (front != FRONT_TRACE)
+			die("--by-process is for sandbox trace");
+		out->trace.by_process = true;
+		break;
 	case OPT_DEBUG_LOG:
 		out->debug_log = v;
 		break;
@@ -456,6 +463,7 @@ static bool belongs_in_profile(int c)
 	case OPT_EXPLAIN:
 	case OPT_JSON:
 	case OPT_EFFECTS:
+	case OPT_BY_PROCESS:
 	case OPT_NAME:
 	case OPT_FROM:
 	case OPT_DISCARD:
@@ -504,22 +512,26 @@ static const char *find_profile(int argc, char **argv, const char *letters)
 
 static const char *profile_file;
 static unsigned profile_line;
+static void (*outer_hook)(void);
 
 /* What options say of a value that is no good is followed by where it stands. */
 static void say_where(void)
 {
 	log_msg("%s:%u: that is in the profile", profile_file, profile_line);
+	log_set_die_hook(outer_hook);
+	if (outer_hook)
+		outer_hook();
 }
 
 static void apply_profile(struct parsing *p, const char *file)
 {
 	/* As long as the process: the rules and values are referred to by the options. */
-	static struct profile profile;
+	static struct profile in_use;
+	struct profile profile;
 
-	profile_free(&profile);
 	profile_load(&profile, file);
 	profile_file = file;
-	log_set_die_hook(say_where);
+	outer_hook = log_set_die_hook(say_where);
 	for (size_t i = 0; i < profile.n_options; i++) {
 		char **words = profile.options[i].words;
 		AUTO_FREE char *name = xasprintf("--%s", words[0]);
@@ -541,13 +553,15 @@ static void apply_profile(struct parsing *p, const char *file)
 		if (optind != n)
 			die("--%s: too many values", words[0]);
 	}
-	log_set_die_hook(NULL);
+	log_set_die_hook(outer_hook);
 	if (profile.has_paths) {
 		static const struct vfs_rule nothing = {.path = "/", .may = VFS_MAY_SEE};
 
 		p->out->rules = profile.n_rules ? profile.rules : &nothing;
 		p->out->n_rules = MAX(profile.n_rules, (size_t)1);
 	}
+	profile_free(&in_use);
+	in_use = profile;
 }
 
 /* Of sandbox files and learn alone. */
@@ -635,7 +649,7 @@ enum options_action options_parse(int argc, char **argv, char **env, struct laun
 		if (c == '?' || c == ':')
 			bad_option(optopt, argv[optind - 1], c);
 		if (apply(&p, c, v, argc, argv)) {
-			if (c != OPT_JSON && c != OPT_EFFECTS)
+			if (c != OPT_JSON && c != OPT_EFFECTS && c != OPT_BY_PROCESS)
 				for_run = c;
 			if (front == FRONT_LEARN && belongs_in_profile(c))
 				note_option(c, v, argv);

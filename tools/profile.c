@@ -69,20 +69,19 @@ static const char *skip_value(const char *p)
 	return p;
 }
 
-/* The n-th value (of an object: member) of the container at p. */
-static const char *nth(const char *p, size_t n)
+/* The first value (of an object: member) of the container at p. */
+static const char *first(const char *p)
 {
-	bool object = *(p = skip_space(p)) == '{';
+	return skip_space(skip_space(p) + 1);
+}
 
-	p = skip_space(p + 1);
-	while (n-- && *p) {
-		if (object)
-			p = skip_space(skip_string(p)) + 1;
-		p = skip_space(skip_value(p));
-		if (*p == ',')
-			p = skip_space(p + 1);
-	}
-	return p;
+/* The one after the value or member at p. Each is found from the one before: a profile may have a hundred thousand. */
+static const char *following(const char *p, bool member)
+{
+	if (member)
+		p = skip_space(skip_string(p)) + 1;
+	p = skip_space(skip_value(p));
+	return *p == ',' ? skip_space(p + 1) : p;
 }
 
 static unsigned line_of(const struct source *s, const char *p)
@@ -106,10 +105,10 @@ static _Noreturn void bad(const struct source *s, const char *at, const char *fm
 	die("%s:%u: %s", s->file, line_of(s, at), what);
 }
 
-/* At the member's name of the index-th member of the object at p. */
-static const char *member_value(const char *p, size_t index)
+/* Of the member at p. */
+static const char *member_value(const char *p)
 {
-	return skip_space(skip_space(skip_string(nth(p, index))) + 1);
+	return skip_space(skip_space(skip_string(p)) + 1);
 }
 
 static void *grow(void *old, size_t n, size_t size)
@@ -159,6 +158,7 @@ static void read_options(struct profile *p, const struct source *s, const char *
 {
 	size_t i, k;
 	json_t *entry, *word;
+	const char *here = first(at);
 
 	if (!json_is_array(list))
 		bad(s, at, "\"options\" is not an array of arrays, as [[\"net\", \"host\"]]");
@@ -166,7 +166,6 @@ static void read_options(struct profile *p, const struct source *s, const char *
 		bad(s, at, "more than %d options", MAX_OPTIONS);
 	json_array_foreach(list, i, entry)
 	{
-		const char *here = nth(at, i);
 		char *words[MAX_WORDS + 1] = {0};
 
 		if (!json_is_array(entry) || !json_array_size(entry) || json_array_size(entry) > MAX_WORDS)
@@ -185,6 +184,7 @@ static void read_options(struct profile *p, const struct source *s, const char *
 		p->options[p->n_options - 1].line = line_of(s, here);
 		for (k = 0; words[k]; k++)
 			free(words[k]);
+		here = following(here, false);
 	}
 }
 
@@ -212,27 +212,56 @@ static int parse_may(const char *s)
 	return may ? (int)may : -1;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct vfs_rule *x = *(struct vfs_rule *const *)a, *y = *(struct vfs_rule *const *)b;
+	int r = strcmp(x->path, y->path);
+
+	return r ? r : (int)x->scope - (int)y->scope;
+}
+
+/* The same path may be written in two ways, of which JSON knows nothing. */
+static void check_twice(const struct profile *p, const struct source *s, const char *at)
+{
+	AUTO_FREE const struct vfs_rule **list = xcalloc(p->n_rules + 1, sizeof(*list));
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		list[i] = &p->rules[i];
+	qsort(list, p->n_rules, sizeof(*list), by_place);
+	for (size_t i = 1; i < p->n_rules; i++)
+		if (!by_place(&list[i - 1], &list[i]))
+			bad(s, at, "%.200s: stands in \"paths\" twice", list[i]->path);
+}
+
+/* Before escapes are undone: an escaped * is one of a name. */
+static bool star_inside(const char *key)
+{
+	for (const char *q = key; (q = strchr(q, '/')); q++) {
+		size_t len = strcspn(q + 1, "/");
+
+		if ((len == 1 && q[1] == '*') || (len == 2 && q[1] == '*' && q[2] == '*'))
+			return true;
+	}
+	return false;
+}
+
 static void read_paths(struct profile *p, const struct source *s, const char *at, json_t *paths)
 {
-	const char *key;
+	const char *key, *here = first(at);
 	json_t *value;
-	size_t i = 0;
 
 	if (!json_is_object(paths))
 		bad(s, at, "\"paths\" is not an object of paths, as {\"/etc/passwd\": \"r\"}");
 	p->has_paths = true;
 	json_object_foreach(paths, key, value)
 	{
-		const char *here = nth(at, i++);
 		AUTO_FREE char *path = xstrdup(key);
 		enum vfs_rule_scope scope = VFS_RULE_PATH;
 		int may = json_is_string(value) ? parse_may(json_string_value(value)) : -1;
 
 		if (may < 0)
 			bad(s, here, "%.200s: what may be done is \"-\" or some of the letters s, r, w, x", key);
-		if (!path_unescape(path))
-			bad(s, here, "%.200s: a backslash is written \\\\\\\\, a byte \\\\xNN", key);
-		if (path[0] != '/' || strlen(path) >= PATH_MAX)
+		if (path[0] != '/')
 			bad(s, here, "%.200s: not an absolute path", key);
 		size_t n = strlen(path);
 		if (n >= 3 && !strcmp(path + n - 3, "/**")) {
@@ -242,18 +271,25 @@ static void read_paths(struct profile *p, const struct source *s, const char *at
 			scope = VFS_RULE_CHILDREN;
 			path[n - 2] = 0;
 		}
+		if (star_inside(path))
+			bad(s, here, "%.200s: * and ** stand at the end of a path only; a name of them is written \\\\x2a",
+			    key);
+		if (!path_unescape(path))
+			bad(s, here, "%.200s: a backslash is written \\\\\\\\, a byte \\\\xNN", key);
+		if (strlen(path) >= USED_PATH_MAX)
+			bad(s, here, "%.200s: %s", key, strerror(ENAMETOOLONG));
 		for (const char *q = path; *q;) {
 			size_t len = strcspn(++q, "/");
 
 			if ((!len && path[1]) || len > NAME_MAX || (len == 1 && *q == '.') ||
 			    (len == 2 && !strncmp(q, "..", 2)))
 				bad(s, here, "%.200s: a path has no \".\", \"..\", doubled slash or slash at its end", key);
-			if (memchr(q, '*', len) && (len == 1 || (len == 2 && q[1] == '*')))
-				bad(s, here, "%.200s: * and ** stand at the end of a path only", key);
 			q += len;
 		}
 		profile_add_rule(p, path[0] ? path : "/", scope, (unsigned)may);
+		here = following(here, true);
 	}
+	check_twice(p, s, at);
 }
 
 static char *read_file(const char *file)
@@ -287,7 +323,6 @@ void profile_load(struct profile *p, const char *file)
 	json_error_t err;
 	const char *key;
 	json_t *value;
-	size_t i = 0;
 
 	*p = (struct profile){0};
 	json_t *all = json_loads(text, JSON_REJECT_DUPLICATES, &err);
@@ -297,11 +332,11 @@ void profile_load(struct profile *p, const char *file)
 		bad(&s, text, "a profile is an object: {\"version\": 1, \"options\": [...], \"paths\": {...}}");
 	if (!json_is_integer(json_object_get(all, "version")))
 		bad(&s, text, "no \"version\": 1");
+	const char *name = first(text);
 	json_object_foreach(all, key, value)
 	{
-		const char *name = nth(text, i), *at = member_value(text, i);
+		const char *at = member_value(name);
 
-		i++;
 		if (!strcmp(key, "version")) {
 			if (json_integer_value(value) != 1)
 				bad(&s, at, "version %lld: this sandbox knows version 1",
@@ -313,26 +348,51 @@ void profile_load(struct profile *p, const char *file)
 		} else {
 			bad(&s, name, "\"%.200s\" is none of version, options, paths", key);
 		}
+		name = following(name, true);
 	}
 	json_decref(all);
 }
 
 /* --- Writing ----------------------------------------------------------------------------------------------------------- */
 
-static void put_string(FILE *f, const char *s)
+static void put_json(FILE *f, const char *s)
 {
-	AUTO_FREE char *esc = path_escape(s);
-	json_t *j = json_string(esc);
+	json_t *j = json_string(s);
 
 	if (!j || json_dumpf(j, f, JSON_ENCODE_ANY))
 		die("can't write a string as JSON");
 	json_decref(j);
 }
 
+static void put_string(FILE *f, const char *s)
+{
+	AUTO_FREE char *esc = path_escape(s);
+
+	put_json(f, esc);
+}
+
+/* What a file is called mustn't become a rule for others: names of stars alone are escaped. */
+static char *escape_rule(const char *path)
+{
+	AUTO_FREE char *esc = path_escape(path);
+	char *out = xcalloc(1, 4 * strlen(esc) + 1), *o = out;
+
+	for (const char *p = esc; *p;) {
+		size_t len = strcspn(p + 1, "/");
+		bool stars = *p == '/' && len && len <= 2 && strspn(p + 1, "*") == len;
+
+		*o++ = *p++;
+		for (; len; len--, p++)
+			o = stars ? stpcpy(o, "\\x2a") : (*o = *p, o + 1);
+	}
+	return out;
+}
+
 static void put_rule(FILE *f, const struct vfs_rule *r)
 {
 	static const char *const ends[] = {[VFS_RULE_PATH] = "", [VFS_RULE_CHILDREN] = "/*", [VFS_RULE_BELOW] = "/**"};
-	AUTO_FREE char *path = xasprintf("%s%s", r->scope != VFS_RULE_PATH && !r->path[1] ? "" : r->path, ends[r->scope]);
+	AUTO_FREE char *esc = escape_rule(r->scope != VFS_RULE_PATH && !r->path[1] ? "" : r->path);
+	AUTO_FREE char *path = xasprintf("%s%s", esc, ends[r->scope]);
 	char may[8];
 	size_t n = 0;
 
@@ -343,7 +403,7 @@ static void put_rule(FILE *f, const struct vfs_rule *r)
 		may[n++] = '-';
 	may[n] = 0;
 	fputs("    ", f);
-	put_string(f, path);
+	put_json(f, path);
 	fprintf(f, ": \"%s\"", may);
 }
 

@@ -9,7 +9,6 @@
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,7 +31,7 @@ static pid_t parent_of(pid_t pid)
 	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }
 
-bool running_below(pid_t pid, pid_t ancestor)
+static bool below(pid_t pid, pid_t ancestor)
 {
 	for (int depth = 0; pid > 1 && depth < MAX_DEPTH; depth++, pid = parent_of(pid))
 		if (pid == ancestor)
@@ -92,7 +91,7 @@ struct registered *running_find(const char *who)
 		found = &list[i];
 	}
 	for (size_t i = 0; i < n && pid && !found; i++)
-		if (pid == list[i].front || running_below(pid, list[i].supervisor))
+		if (pid == list[i].front || below(pid, list[i].supervisor))
 			found = &list[i];
 	if (!found)
 		not_running(who);
@@ -108,7 +107,6 @@ struct registered *running_find(const char *who)
 char *running_ask(const struct registered *s, const struct control_head *q, const char *what)
 {
 	struct control_reply reply;
-	size_t len = sizeof(reply);
 	int fds[FDPASS_MAX];
 
 	AUTO_CLOSE int fd = memfd_create("answer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -118,18 +116,16 @@ char *running_ask(const struct registered *s, const struct control_head *q, cons
 	int r = sock < 0 ? sock : fdpass_send(sock, &fd, 1, q, q->size, 0);
 	if (r)
 		die("can't reach the sandbox of process %d: %s", s->front, strerror(-r));
-	struct pollfd p = {.fd = sock, .events = POLLIN};
-	if (poll(&p, 1, ASK_WAIT_MS) <= 0)
+	int n = control_answer(sock, ASK_WAIT_MS, &reply, fds);
+	if (n == -ETIMEDOUT)
 		die("the sandbox of process %d doesn't answer: is it stopped?", s->front);
-	int n = fdpass_recv(sock, fds, &reply, &len, 0);
-	for (int i = 0; i < n; i++)
-		close(fds[i]);
-	if (n < 0 || len != sizeof(reply))
+	if (n < 0)
 		die("the sandbox of process %d has ended", s->front);
-	reply.text[sizeof(reply.text) - 1] = '\0';
+	while (n)
+		close(fds[--n]);
 	if (reply.error || reply.size > TEXT_MAX)
 		die("the sandbox of process %d can't tell %s: %s", s->front, what,
-		    *reply.text ? reply.text : strerror(reply.error < 0 && reply.error > -4096 ? -reply.error : EPROTO));
+		    *reply.text ? reply.text : strerror(reply.error ? -reply.error : EPROTO));
 	char *text = xcalloc(reply.size + 1, 1);
 	ssize_t got = pread(fd, text, reply.size, 0);
 	text[MAX(got, 0)] = '\0';

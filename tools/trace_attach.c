@@ -7,6 +7,7 @@
 #include "interposer/fdpass.h"
 #include "interposer/registry.h"
 #include "interposer/trace/attach.h"
+#include "interposer/trace/sink.h"
 #include "tools/cmd.h"
 #include "tools/trace_options.h"
 
@@ -29,36 +30,24 @@ static void on_stop(int sig)
 	errno = saved;
 }
 
-static int open_output(const struct trace_options *t)
-{
-	int fd = t->file ? open(t->file, O_WRONLY | O_CREAT | O_CLOEXEC | (t->append ? O_APPEND : O_TRUNC), 0666)
-			 : fcntl(2, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		die("-o %s: %m", t->file);
-	return fd;
-}
-
 /* Dies when it can't be traced. How many threads are. */
 static unsigned ask(const struct registered *s, const struct control_trace *q, int out)
 {
 	struct control_reply reply;
-	size_t len = sizeof(reply);
 	int fds[FDPASS_MAX];
 	int r = connection < 0 ? connection : fdpass_send(connection, &out, 1, q, sizeof(*q), 0);
 	if (r)
 		die("can't reach the sandbox of process %d: %s", s->front, strerror(-r));
-	struct pollfd p = {.fd = connection, .events = POLLIN};
-	if (poll(&p, 1, ANSWER_MS) <= 0)
+	int n = control_answer(connection, ANSWER_MS, &reply, fds);
+	if (n == -ETIMEDOUT)
 		die("the sandbox of process %d doesn't answer: is it stopped?", s->front);
-	int n = fdpass_recv(connection, fds, &reply, &len, 0);
-	for (int i = 0; i < n; i++)
-		close(fds[i]);
-	if (n < 0 || len != sizeof(reply))
+	if (n < 0)
 		die("the sandbox of process %d has ended", s->front);
-	reply.text[sizeof(reply.text) - 1] = '\0';
+	while (n)
+		close(fds[--n]);
 	if (reply.error)
 		die("can't trace the sandbox of process %d: %s", s->front,
-		    *reply.text ? reply.text : strerror(reply.error < 0 && reply.error > -4096 ? -reply.error : EPROTO));
+		    *reply.text ? reply.text : strerror(-reply.error));
 	return reply.size;
 }
 
@@ -96,7 +85,10 @@ int trace_attach(const struct trace_options *t, const char *who)
 		if (q.pid <= 0)
 			die("process %d has ended", pid);
 	}
-	AUTO_CLOSE int out = open_output(t);
+	struct trace_sink sink = trace_sink_open(t);
+	AUTO_CLOSE int out = fcntl(sink.fd >= 0 ? sink.fd : 2, F_DUPFD_CLOEXEC, 3);
+	if (out < 0)
+		die("can't write the trace: %m");
 	if (pipe2(pipes, O_CLOEXEC))
 		die("pipe: %m");
 	connection = registry_connect(s);
@@ -110,6 +102,11 @@ int trace_attach(const struct trace_options *t, const char *who)
 	if (!t->quiet)
 		log_msg("tracing %u threads; Ctrl-C ends it and leaves them running", threads);
 	bool ok = copy(pipes[0], out);
+	int err = errno;
+	close_fd_(&out);
+	out = -1;
+	trace_sink_close(&sink);
+	errno = err;
 	if (!ok && errno != EPIPE)
 		log_msg("%s: %m", t->file ? t->file : "standard error");
 	registry_free(s, 1);

@@ -25,15 +25,41 @@ static enum trace_sort parse_sort(const char *s)
 	die("-S: \"%s\": wanted are time, calls, errors, name, avg-time and nothing", s);
 }
 
+/* strace's letters that aren't here, and what to do about it. */
+static const struct {
+	char letter;
+	const char *instead;
+} lacking[] = {
+    {'b', "-p lets a process go on Ctrl-C"},
+    {'d', "sandbox --debug-log says what the sandbox does"},
+    {'D', "the tracer is no relative of the command's anyway"},
+    {'E', "--setenv and --unsetenv change the environment"},
+    {'i', "-k shows where a call was made"},
+    {'I', "signals reach the command as without a trace"},
+    {'n', "calls are shown by name"},
+    {'O', "there is no overhead to subtract"},
+    {'u', "--uid and --gid say as whom the command runs"},
+    {'U', "-S sorts; the columns are fixed"},
+    {'X', "-e raw= shows numbers"},
+    {'Y', "sandbox ps shows commands"},
+};
+
 void trace_option(struct trace_options *t, int letter, const char *value)
 {
+	static bool followed; /* -f was given */
 	char *end;
+	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++)
+		if (lacking[i].letter == letter)
+			die("-%c of strace is not supported: %s", letter, lacking[i].instead);
 	switch (letter) {
 	case 'f': /* always */
+		t->per_process_files = followed;
+		followed = true;
+		break;
+	case 'w': /* of real time: always */
+	case 'F': /* as -f */
 		break;
 	case 'o':
-		if (value[0] == '|' || value[0] == '!')
-			die("-o: pipes are not supported: \"%s\"", value);
 		t->file = value;
 		break;
 	case 'A':
@@ -110,8 +136,24 @@ void trace_options_check(struct trace_options *t)
 {
 	if (t->only_ok && t->only_failed)
 		die("-z and -Z exclude each other");
+	if (t->n_paths)
+		trace_narrow_to_paths(t);
 	if (t->append && !t->file)
 		die("-A is for -o FILE");
+	const bool pipe = t->file && (t->file[0] == '|' || t->file[0] == '!');
+	if (t->append && pipe)
+		die("-A and -o '%c...' exclude each other", t->file[0]);
+	if (t->per_process_files && pipe)
+		die("-ff and -o '%c...' exclude each other", t->file[0]);
+	if (t->per_process_files && t->summary)
+		die("-ff and -c or -C exclude each other; --by-process sums up each process");
+	if (t->per_process_files && t->json)
+		die("-ff and --json exclude each other: each line has its process");
+	t->per_process_files = t->per_process_files && t->file;
+	if (t->by_process && !t->summary)
+		die("--by-process is for -c and -C");
+	if (t->json && (trace_fds_any(&t->read_fds) || trace_fds_any(&t->write_fds)))
+		die("--json and -e read= or write= exclude each other");
 	if (t->effects && t->summary && !t->lines)
 		die("--effects and -c exclude each other");
 	if (t->json && t->summary)
@@ -125,14 +167,18 @@ void trace_help(void)
 	fputs("Usage: sandbox trace [OPTIONS] [--] COMMAND [ARG...]\n"
 	      "       sandbox trace [OPTIONS] -p NAME|PID\n"
 	      "  -o FILE, -A            write the trace to FILE instead of standard error; append\n"
+	      "  -o '|COMMAND'          let COMMAND read it\n"
 	      "  -e [trace=][!]SET      only these: names, /REGEX, %file %process %network\n"
-	      "                         %desc %memory %signal %all, with commas\n"
+	      "                         %desc %memory %signal %ipc %clock %creds %stat %all...\n"
 	      "  -e signal=[!]SET       only these signals\n"
 	      "  -e status=successful|failed\n"
-	      "  -e inject=SET:error=E|retval=N|signal=S|delay_enter=T|delay_exit=T[:when=N[+[STEP]]]\n"
+	      "  -e inject=SET:error=E|retval=N|signal=S|delay_enter=T|delay_exit=T[:when=N[..LAST][+[STEP]]]\n"
 	      "                         these calls fail, or succeed, without being made; or wait\n"
-	      "  -P PATH                only calls that name PATH\n"
+	      "  -e raw=SET             arguments of these calls as numbers\n"
+	      "  -e read=FDS, write=FDS all bytes that go through these descriptors\n"
+	      "  -P PATH                only calls that name PATH or a descriptor of it\n"
 	      "  -c, -C                 a summary, instead of or beside the lines\n"
+	      "  --by-process           one for each process, too\n"
 	      "  -S KEY                 sort it by time, calls, errors, name, avg-time, nothing\n"
 	      "  -q, -qq                no messages; no ends of processes either\n"
 	      "  -k                     the stack of each call, with names of functions\n"
@@ -142,7 +188,7 @@ void trace_help(void)
 	      "  -v, -x, -xx            all of structures and environments; strings in hex\n"
 	      "  -y, -yy                paths beside descriptors; addresses of sockets, devices\n"
 	      "  -z, -Z                 only calls that succeed; only those that fail\n"
-	      "  -f                     all processes (always)\n"
+	      "  -f, -ff                all processes (always); with -o each in a file FILE.PID\n"
 	      "  -p NAME|PID            of a running sandbox, instead of a command\n"
 	      "  --effects              what each call took: cache, gofer, copy-up, layer\n"
 	      "  --json                 one JSON object a line\n"

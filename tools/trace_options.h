@@ -5,7 +5,7 @@
 
 #include "interposer/trace/trace.h"
 
-#define TRACE_LETTERS "fo:Ae:P:cCkS:qtrTs:vxyzZp:"
+#define TRACE_LETTERS "fFo:Ae:P:cCkS:qtrTs:vwxyzZp:bdDE:iI:nO:u:U:X:Y"
 /* One option that getopt(3) found. Dies when it isn't possible. */
 void trace_option(struct trace_options *t, int letter, const char *value);
 /* After the last one. */

@@ -72,7 +72,20 @@ static int by_tree(const void *a, const void *b)
 
 static bool path_ok(const char *s)
 {
-	return s[0] == '/' && strlen(s) < (size_t)2 * PATH_MAX;
+	return s[0] == '/' && strlen(s) < USED_PATH_MAX;
+}
+
+/* As the VFS has them. Another one would be a rule that isn't one (profile.c), or a place that nobody means. */
+static bool canonical(const char *s)
+{
+	if (!s[1])
+		return true;
+	for (size_t len; *s; s += len) {
+		len = strcspn(++s, "/");
+		if (!len || len > NAME_MAX || (s[0] == '.' && (len == 1 || (len == 2 && s[1] == '.'))))
+			return false;
+	}
+	return true;
 }
 
 /* The next string of the text, or NULL. */
@@ -93,7 +106,7 @@ static const char *next_string(const struct used *u, size_t size, size_t *at)
 /* True when the last record was found. */
 static bool parse(struct used *u, size_t size)
 {
-	size_t at = 0, cap = 0;
+	size_t at = 0, cap = 0, dropped = 0;
 	char *end;
 
 	for (;;) {
@@ -103,7 +116,7 @@ static bool parse(struct used *u, size_t size)
 		if (!head || !asked || !other)
 			return false;
 		if (*head == '!') {
-			u->lost = strtoull(head + 1, &end, 10);
+			u->lost = strtoull(head + 1, &end, 10) + dropped;
 			u->network = !strcmp(end, " 1");
 			return true;
 		}
@@ -111,6 +124,10 @@ static bool parse(struct used *u, size_t size)
 		if (!what || (what & ~(unsigned long)VFS_NOTE_ALL) || *end != ' ' || !path_ok(end + 1) ||
 		    (*asked && !path_ok(asked)) || (*other && !path_ok(other)))
 			return false;
+		if (!canonical(end + 1) || (*other && !canonical(other))) {
+			dropped++;
+			continue;
+		}
 		if (u->n == cap) {
 			cap = cap ? 2 * cap : 1024;
 			u->notes = reallocarray(u->notes, cap, sizeof(*u->notes));
@@ -147,7 +164,8 @@ bool used_load(struct used *u, int fd)
 		used_free(u);
 		return false;
 	}
-	qsort(u->notes, u->n, sizeof(*u->notes), by_tree);
+	if (u->n)
+		qsort(u->notes, u->n, sizeof(*u->notes), by_tree);
 	if (u->lost)
 		log_msg("%llu uses of paths are left out: too many different ones", (unsigned long long)u->lost);
 	return true;

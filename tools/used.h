@@ -5,6 +5,11 @@
 
 #include "interposer/launch.h"
 
+#include <limits.h>
+
+/* Paths are shorter: a program may go down a tree further than PATH_MAX. */
+#define USED_PATH_MAX ((size_t)2 * PATH_MAX)
+
 struct used {
 	struct vfs_note *notes; /* in the order of a tree */
 	size_t n;

@@ -43,7 +43,6 @@ struct dcache_census {
 };
 void dcache_census(struct dcache_census *out);
 void d_cover(struct dentry *d, struct mount *m); /* [W] d becomes a mount point; referenced for ever by the caller */
-void d_evict(struct dentry *d);                  /* [W] unreferenced: out of the tree and freed */
 /* [W] -ENOMEM, or the next d_delete(), d_move() or d_exchange() under this hold of the lock finds the memory it needs. */
 int d_reserve(void);
 void d_kill(struct dentry *d);                       /* [W] out of the tree, D_DEAD; freed if unreferenced */
@@ -138,11 +137,8 @@ int lookup_one(const struct path *dir, const char *name, size_t len, struct dent
 /* Fast pass, then slow pass: a referenced path. */
 int resolve_path(struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned flags, uint64_t resolve,
 		 struct path *out, bool *magic);
-/* [R] Is p below (or at) top? */
-bool path_is_under(const struct path *p, const struct path *top);
 
 /* --- stat.c --- */
-void fill_stat(const struct inode *i, const struct path *p, struct kstat *st); /* [R]; p may be NULL */
 int inode_getattr(struct vfs_ctx *ctx, struct inode *i, const struct path *p, struct kstat *st);
 
 /* --- file.c --- */
@@ -194,6 +190,7 @@ void rules_refused_locked(const struct path *dir, const char *name, size_t len);
 int rules_move(uint16_t from, uint16_t to, bool isdir);
 void rules_relabel(struct dentry *d); /* [W] d has another parent or name */
 extern bool rules_on;
+extern _Thread_local bool rules_suspended; /* a walk passes what is hidden */
 static inline bool d_hidden(const struct dentry *d)
 {
 	return d->rule == RULE_HIDDEN;

@@ -9,6 +9,7 @@
  * References: a dentry holds its parent and its inode. The last reference is dropped under the lock (for reading if the dentry stays
  * as cache, else for writing), so under the lock for writing a count of 0 means that nobody can get at it but through the tree.
  */
+#include "base/leak.h"
 #include "base/log.h"
 #include "vfs/core.h"
 
@@ -101,6 +102,7 @@ static void table_init(void)
 		     -1, 0);
 	if (table == MAP_FAILED || getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		die("cannot set up the dentry cache");
+	leak_root(table, MAX_BUCKETS * sizeof(*table));
 }
 
 static size_t d_size(const struct dentry *d)
@@ -382,7 +384,7 @@ void d_kill(struct dentry *d)
 	kill_one(d);
 }
 
-void d_evict(struct dentry *d)
+static void d_evict(struct dentry *d)
 {
 	if (d->inode && d->parent != d)
 		d->parent->flags &= ~D_COMPLETE;
@@ -490,26 +492,6 @@ void d_exchange(struct dentry *a, struct dentry *b)
 	relocate(b, ap, an, al);
 	atomic_fetch_sub(&ap->refs, 1);
 	atomic_fetch_sub(&bp->refs, 1);
-}
-
-void d_invalidate(struct dentry *d)
-{
-	struct dentry *cur = deepest(d), *next;
-
-	vfs_assert_locked(1);
-	while (cur != d) {
-		struct dentry *parent = cur->parent;
-
-		next = LIST_NEXT(cur, sibling);
-		next = next ? deepest(next) : parent;
-		if (!atomic_load(&cur->refs) && !(cur->flags & D_PINNED)) {
-			dget(parent);
-			d_evict(cur);
-			atomic_fetch_sub(&parent->refs, 1);
-		}
-		cur = next;
-	}
-	d->flags &= ~D_COMPLETE;
 }
 
 void d_pin(struct dentry *d)

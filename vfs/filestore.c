@@ -205,11 +205,6 @@ int filestore_sync(const struct filestore *fs)
 	return syncfs(dir_of(fs)) ? -errno : 0;
 }
 
-uint64_t filestore_dev(const struct filestore *fs)
-{
-	return fs->dev;
-}
-
 int filestore_open(struct filestore *fs, uint64_t id, int flags)
 {
 	flags &= ~(O_CREAT | O_EXCL | O_DIRECTORY | O_PATH | (O_TMPFILE & ~O_DIRECTORY));

@@ -227,8 +227,6 @@ void d_delete(struct dentry *d, uint32_t negative_flags);
 /* [W] from takes to's place (to, if positive, becomes D_DEAD); its old place is left as d_delete() leaves it. */
 void d_move(struct dentry *from, struct dentry *to, uint32_t negative_flags);
 void d_exchange(struct dentry *a, struct dentry *b);
-/* [W] Forgets unreferenced, unpinned dentries below d. */
-void d_invalidate(struct dentry *d);
 /* [W] pins d and all its ancestors up to the first already pinned. */
 void d_pin(struct dentry *d);
 
@@ -267,7 +265,6 @@ int filestore_stat(struct filestore *fs, uint64_t id, struct kstat *st); /* size
 int filestore_utimens(struct filestore *fs, uint64_t id, const struct timespec ts[2]);
 void filestore_free(struct filestore *fs, uint64_t id); /* name is gone */
 int filestore_mkfifo(struct filestore *fs, uint64_t *id, uint64_t *host_dev, uint64_t *host_ino);
-uint64_t filestore_dev(const struct filestore *fs); /* host device of all its files */
 int filestore_truncate(struct filestore *fs, uint64_t id, int64_t size);
 /* A file of an earlier run: its host object, -ENOENT if there's none of that type. */
 int filestore_ident(struct filestore *fs, uint64_t id, mode_t type, uint64_t *host_dev, uint64_t *host_ino);

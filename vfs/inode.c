@@ -4,6 +4,7 @@
  *
  * An inode's count falls to 0 only under the lock for writing. So under the lock for reading an inode that a table shows is alive.
  */
+#include "base/leak.h"
 #include "base/log.h"
 #include "vfs/core.h"
 
@@ -181,6 +182,7 @@ void hostobj_add(struct hostobj *h, dev_t dev, uint64_t ino, struct inode *inode
 		if (p == MAP_FAILED)
 			die("cannot set up the table of host objects");
 		objs.table = p;
+		leak_root(p, MAX_BUCKETS * sizeof(*objs.table));
 	}
 	hostobj_del(h);
 	struct hostobj *other = obj_find(dev, ino);

@@ -25,8 +25,6 @@ bool proc_may_inspect(struct vfs_ctx *ctx, const struct pinode *p);
 /* The same for what comes from its memory: not of a process that runs no program yet (struct record's exe). */
 bool proc_may_read_memory(struct vfs_ctx *ctx, const struct pinode *p);
 
-/* Name of node, in p's process if it has one, below the native proc. 0 or -ENAMETOOLONG. */
-int proc_native_name(const struct pinode *p, const struct pnode *node, char *buf, size_t size);
 /* Opens it; flags: access mode and O_NONBLOCK. Descriptor or -errno. */
 int proc_native_open(const struct pinode *p, int flags);
 /* Appends its content. */
@@ -42,7 +40,6 @@ extern const struct pnode_ops proc_donate_rw_ops;      /* and for writing, where
 extern const struct pnode_ops proc_donate_inspect_ops; /* only for who may look into the process */
 extern const struct pnode_ops proc_mem_ops;            /* the memory of a process that ctx may look into */
 extern const struct pnode_ops proc_denied_write_ops;   /* text; opening for writing is EPERM */
-extern const struct pnode_ops proc_pid_dir_ops;        /* plain directory in a process */
 
 /* proc_pid.c: directory node of a process. */
 const struct pnode *proc_pid_tree(void);

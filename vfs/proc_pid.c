@@ -15,7 +15,7 @@
 #define DIR_(m) (S_IFDIR | (m))
 
 static const struct pnode_ops task_ops;
-const struct pnode_ops proc_pid_dir_ops;
+static const struct pnode_ops dir_ops;
 /* Natively /proc/PID/net belongs to root. */
 static void net_fill(struct pinode *p)
 {
@@ -118,14 +118,14 @@ static struct pnode *process_tree, *thread_tree;
 
 static struct pnode *make_tree(const struct pnode_row *more, size_t n)
 {
-	struct pnode *root = pnode_root(0555, &proc_pid_dir_ops);
+	struct pnode *root = pnode_root(0555, &dir_ops);
 
 	for (size_t i = 0; i < ARRAY_SIZE(both_rows); i++)
-		pnode_add(root, &both_rows[i], &proc_pid_dir_ops);
+		pnode_add(root, &both_rows[i], &dir_ops);
 	for (size_t i = 0; i < n; i++)
-		pnode_add(root, &more[i], &proc_pid_dir_ops);
-	pnode_add(root, &(struct pnode_row){"net", DIR_(0555), &net_dir_ops, NULL}, &proc_pid_dir_ops);
-	pnode_add(root, &(struct pnode_row){"ns", DIR_(0511), &proc_pid_dir_ops, NULL}, &proc_pid_dir_ops);
+		pnode_add(root, &more[i], &dir_ops);
+	pnode_add(root, &(struct pnode_row){"net", DIR_(0555), &net_dir_ops, NULL}, &dir_ops);
+	pnode_add(root, &(struct pnode_row){"ns", DIR_(0511), &dir_ops, NULL}, &dir_ops);
 	return root;
 }
 

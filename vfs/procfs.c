@@ -74,7 +74,7 @@ static int node_name(const struct pnode *node, char *buf, size_t size)
 	return (size_t)n < size ? n : -ENAMETOOLONG;
 }
 
-int proc_native_name(const struct pinode *p, const struct pnode *node, char *buf, size_t size)
+static int native_name(const struct pinode *p, const struct pnode *node, char *buf, size_t size)
 {
 	int n = 0;
 
@@ -103,7 +103,7 @@ int proc_native_open(const struct pinode *p, int flags)
 
 	if (vfs_config()->guest_procfd < 0)
 		return -ENOENT;
-	int r = proc_native_name(p, p->node, name, sizeof(name));
+	int r = native_name(p, p->node, name, sizeof(name));
 	if (r < 0)
 		return r;
 	flags = (flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
@@ -125,7 +125,7 @@ bool proc_native_exists(const struct pinode *dir, const struct pnode *child)
 	char name[256];
 	struct stat st;
 
-	if (vfs_config()->guest_procfd < 0 || proc_native_name(dir, child, name, sizeof(name)) < 0)
+	if (vfs_config()->guest_procfd < 0 || native_name(dir, child, name, sizeof(name)) < 0)
 		return false;
 	return fstatat(vfs_config()->guest_procfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }

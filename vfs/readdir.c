@@ -8,17 +8,10 @@
  * answers lookups of names that aren't there: later changes are pinned entries, found in the tree before.
  */
 #include "vfs/core.h"
+#include "vfs/dirlist.h"
 
 #include <dirent.h>
 #include <string.h>
-
-struct dirlist {
-	char *buf; /* records: ino (8), type (1), name length (1), name, NUL */
-	size_t len, cap;
-	uint32_t *off;
-	size_t n, off_cap;
-};
-#define REC_HEAD 10
 
 struct dirsnap {
 	atomic_uint refs;

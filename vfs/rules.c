@@ -166,6 +166,18 @@ const char *vfs_rules_refused(void)
 	return take_ptr(refused);
 }
 
+_Thread_local bool rules_suspended;
+
+bool vfs_rules_hide(struct vfs_ctx *ctx, const char *path)
+{
+	AUTO_PATH struct path p = {0};
+
+	rules_suspended = true;
+	int r = vfs_resolve(ctx, NULL, path, 0, &p);
+	rules_suspended = false;
+	return r != -ENOENT && r != -ENOTDIR;
+}
+
 void rules_refused_locked(const struct path *dir, const char *name, size_t len)
 {
 	if (telling)

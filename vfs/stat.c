@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-void fill_stat(const struct inode *i, const struct path *p, struct kstat *st)
+static void fill_stat(const struct inode *i, const struct path *p, struct kstat *st)
 {
 	*st = (struct kstat){0};
 	inode_attrs(i, st);

@@ -53,7 +53,8 @@ static inline bool vfs_capable(const struct vfs_cred *c, int cap)
 /*
  * One caller's view. Lives for one call; root and cwd are borrowed from the task's record.
  * may_block is called (unlocked) before anything that can wait for long: the owner of the thread then lets another
- * thread take calls. interrupted tells whether a wait should end with -ERESTARTSYS. Both may be NULL.
+ * thread take calls, and signals this one for as long as interrupted says yes, so that system calls of the wait fail with EINTR.
+ * interrupted tells whether a wait should end with -ERESTARTSYS. Both may be NULL.
  */
 struct vfs_ctx {
 	const struct vfs_cred *cred; /* fsuid/fsgid/effective */
@@ -321,7 +322,6 @@ int vfs_mapped_file(struct vfs_ctx *ctx, dev_t dev, uint64_t ino, char *path, si
  * and that the filter has stopped. vfs_space_take() is the cheap question, without a descriptor: false says ask vfs_may_grow(), which
  * looks at what hostfd is. off -1: at its present position. 0 or -ENOSPC. Writes that run at the same time may overrun by one each.
  */
-bool vfs_space_watched(void); /* is there such a limit? Fixed after vfs_init(). */
 bool vfs_space_take(uint64_t n);
 int vfs_may_grow(int hostfd, int64_t off, uint64_t n) MUST_CHECK;
 /* Tidies up in the background, for ever: gives space back, watches limits. A thread of the caller's. Sleeps while there's nothing to do. */
@@ -355,6 +355,8 @@ int vfs_rules_set(const struct vfs_rule *rules, size_t n) MUST_CHECK;
 void vfs_rules_tell(void);
 /* The last one since this was asked, which exists or was to be made, absolute, or NULL. Good until the thread's next call. */
 const char *vfs_rules_refused(void);
+/* Is there something at the path, but for the rules? For what is told to the user, never to a program. */
+bool vfs_rules_hide(struct vfs_ctx *ctx, const char *path);
 
 /* --- What was used ------------------------------------------------------------------------------------------------------ */
 

@@ -290,11 +290,12 @@ static int step(struct nameidata *nd, const char *name, size_t len, const char *
 	if (!d)
 		return -ENOENT;
 	/* Under the lock, or referenced and then only a rename could change it, whose new place would have no more rights. */
-	if (unlikely(d_hidden(d)) || (!need && !d_inode(d))) {
+	const bool hidden = unlikely(d_hidden(d)) && !rules_suspended;
+	if (hidden || (!need && !d_inode(d))) {
 		err = need ? -EACCES : -ENOENT;
-		if (d_hidden(d) && d_inode(d) && nd->fast)
+		if (hidden && d_inode(d) && nd->fast)
 			rules_refused_locked(&nd->path, name, len);
-		else if (d_hidden(d) && d_inode(d))
+		else if (hidden && d_inode(d))
 			rules_refused(&nd->path, name, len);
 		if (!nd->fast)
 			dput(d);
@@ -619,7 +620,7 @@ int walk_last(struct nameidata *nd, bool cross, struct path *out)
 	return step(nd, nd->last, nd->last_len, "", true, cross, out);
 }
 
-bool path_is_under(const struct path *p, const struct path *top)
+static bool is_under(const struct path *p, const struct path *top)
 {
 	struct path q = *p;
 
@@ -688,7 +689,7 @@ int walk_full(struct nameidata *nd, unsigned flags)
 		bool under;
 
 		vfs_rdlock();
-		under = path_is_under(&nd->path, &nd->root);
+		under = is_under(&nd->path, &nd->root);
 		vfs_rdunlock();
 		if (!under)
 			return -EXDEV;

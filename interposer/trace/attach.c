@@ -12,10 +12,12 @@
 #include "interposer/trace/attach.h"
 
 #include "base/log.h"
+#include "interposer/supervisor.h"
 #include "interposer/trace/together.h"
 #include "interposer/trace/tracee.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,14 +28,15 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define OPTIONS     (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
-#define LEAVE_MS    200  /* how long threads are waited for at the end */
-#define READER_MS   1000 /* and one who reads what they have shown */
-#define POLL_MS     100
-#define FLUSH_AT    32768
-#define TRIES       4 /* of threads that somebody else traces: sandbox stacks does only for a moment */
-#define START_TRIES 30
-#define PAUSE_NS    60000000L
+#define OPTIONS       (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
+#define LEAVE_MS      200  /* how long threads are waited for at the end */
+#define READER_MS     1000 /* and one who reads what they have shown */
+#define POLL_MS       100
+#define STUB_SIZE_MAX 131072
+#define FLUSH_AT      32768
+#define TRIES         4 /* of threads that somebody else traces: sandbox stacks does only for a moment */
+#define START_TRIES   30
+#define PAUSE_NS      60000000L
 
 struct job {
 	struct control_trace request; /* paths point here */
@@ -66,6 +69,31 @@ bool attach_runs(void)
 
 /* --- The tracer ----------------------------------------------------------------------------------------------------- */
 
+/* What a thread that is taken in the middle of something does. The loader stub is known by where it's mapped. */
+static void take_state(struct tracee *t)
+{
+	char path[32], line[512];
+	t->each = true;
+	t->starting = tracee_is_ours(t->tid);
+	snprintf(path, sizeof path, "%d/maps", t->tid);
+	int fd = t->starting ? -1 : openat(the_place.procfd, path, O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	if (!maps)
+		close_fd_(&fd);
+	while (maps && fgets(line, sizeof line, maps)) {
+		unsigned long from, to, ino;
+		unsigned maj, min;
+		if (sscanf(line, "%lx-%lx %*s %*s %x:%x %lu", &from, &to, &maj, &min, &ino) == 5 && ino &&
+		    to - from <= STUB_SIZE_MAX && execroot_is_stub(maj, min, ino)) {
+			t->exec = EXEC_LOADING;
+			t->stub_ip = from;
+			break;
+		}
+	}
+	if (maps)
+		fclose(maps);
+}
+
 /* Takes a process's threads that aren't taken: how many. *refused: those that another process traces. */
 static int take_threads(pid_t tgid, int *refused)
 {
@@ -86,7 +114,7 @@ static int take_threads(pid_t tgid, int *refused)
 			n++;
 		} else if (!t) {
 			if (!ptrace(PTRACE_SEIZE, tid, NULL, (void *)(long)OPTIONS)) {
-				tracee_get(tid)->each = true;
+				take_state(tracee_get(tid));
 				(void)!ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 				n++;
 			} else if (errno == EPERM) {
@@ -145,12 +173,14 @@ static void begin(struct job *j)
 	pthread_mutex_lock(&trace_mu);
 	trace_opt = &options;
 	trace_leaving = false;
-	trace_started = true;
+	trace_joins = !j->request.pid;
 	output_start(&options);
 	output_give_up(false);
 	effects_on = options.effects;
 	trace_reports = options.effects;
 	pthread_mutex_unlock(&trace_mu);
+	trace_paths_start(&options);
+	trace_serves(true);
 	r = r ? r : take(j->request.pid);
 	pthread_mutex_lock(&mu);
 	j->taken = r;
@@ -179,7 +209,7 @@ static void finish(struct job *j)
 	trace_leaving = true;
 	tracee_each(leave_one);
 	together_end();
-	trace_started = false;
+	trace_joins = false;
 	trace_reports = effects_on = false;
 	pthread_mutex_unlock(&trace_mu);
 	output_summary();
@@ -191,6 +221,23 @@ static void finish(struct job *j)
 	j->begun = true;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&mu);
+}
+
+static bool any_followed;
+
+static void note_followed(struct tracee *t)
+{
+	any_followed |= !t->leaving;
+}
+
+/* What's left are threads of earlier traces that are still to be let go. */
+static bool all_gone(void)
+{
+	pthread_mutex_lock(&trace_mu);
+	any_followed = false;
+	tracee_each(note_followed);
+	pthread_mutex_unlock(&trace_mu);
+	return !any_followed;
 }
 
 /* The trace that is to be begun or runs; waits for one when nothing is traced. */
@@ -213,7 +260,7 @@ static void *tracer(void *arg)
 	sigaddset(&pipes, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipes, NULL);
 	remote_thread_init();
-	trace_set_tracer();
+	trace_set_tracer(OPTIONS);
 	for (;;) {
 		int wstatus;
 		struct job *j = wanted(idle);
@@ -244,7 +291,10 @@ static void *tracer(void *arg)
 			trace_event(pid, wstatus);
 			if (output_waiting() > FLUSH_AT)
 				output_flush();
+			if (j && !left_ms && !WIFSTOPPED(wstatus) && all_gone())
+				finish(j);
 		} else if (errno == ECHILD) {
+			trace_serves(false);
 			if (j)
 				finish(j);
 			idle = true;

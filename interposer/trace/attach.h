@@ -14,11 +14,12 @@ struct control_trace {
 	uint32_t clock, sort, quiet, hex, strsize;
 	uint32_t n_paths, n_injects;
 	uint64_t signals;
-	trace_set wanted;
+	trace_set wanted, raw;
+	uint64_t read_fds[TRACE_FDS / 64], write_fds[TRACE_FDS / 64];
 	struct {
 		trace_set calls;
 		int64_t result;
-		uint32_t fakes, signal, delay_enter_us, delay_exit_us, first, step;
+		uint32_t fakes, signal, delay_enter_us, delay_exit_us, first, last, step;
 	} injects[TRACE_INJECTS];
 	char paths[TRACE_PATHS][TRACE_PATH_MAX]; /* NUL terminated */
 };

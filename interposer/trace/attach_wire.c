@@ -6,9 +6,10 @@
 
 /* Bit n of flags is the n-th. */
 #define FLAG(member) offsetof(struct trace_options, member)
-static const size_t flags[] = {FLAG(stacks),   FLAG(effects),     FLAG(filtered), FLAG(summary),  FLAG(lines),
-			       FLAG(relative), FLAG(spent),       FLAG(verbose),  FLAG(fd_paths), FLAG(fd_details),
-			       FLAG(only_ok),  FLAG(only_failed), FLAG(json)};
+static const size_t flags[] = {
+    FLAG(stacks), FLAG(effects),    FLAG(filtered),          FLAG(summary),        FLAG(lines),          FLAG(relative),
+    FLAG(spent),  FLAG(verbose),    FLAG(fd_paths),          FLAG(fd_details),     FLAG(only_ok),        FLAG(only_failed),
+    FLAG(json),   FLAG(by_process), FLAG(per_process_files), FLAG(read_fds.above), FLAG(write_fds.above)};
 #undef FLAG
 #define IN_FILE   (UINT32_C(1) << 31) /* lines begin with the process */
 #define STRSIZE   (UINT32_C(1) << 20)
@@ -34,6 +35,9 @@ void attach_pack(struct control_trace *q, const struct trace_options *t)
 	q->strsize = t->strsize;
 	q->signals = t->signals;
 	q->wanted = t->wanted;
+	q->raw = t->raw;
+	memcpy(q->read_fds, t->read_fds.bits, sizeof(q->read_fds));
+	memcpy(q->write_fds, t->write_fds.bits, sizeof(q->write_fds));
 	q->n_injects = t->n_injects;
 	for (unsigned i = 0; i < t->n_injects; i++) {
 		const struct trace_inject *in = &t->injects[i];
@@ -44,6 +48,7 @@ void attach_pack(struct control_trace *q, const struct trace_options *t)
 		q->injects[i].delay_enter_us = in->delay_enter_us;
 		q->injects[i].delay_exit_us = in->delay_exit_us;
 		q->injects[i].first = in->first;
+		q->injects[i].last = in->last;
 		q->injects[i].step = in->step;
 	}
 	q->n_paths = t->n_paths;
@@ -64,9 +69,12 @@ int attach_unpack(struct trace_options *t, const struct control_trace *q)
 				    .strsize = q->strsize,
 				    .signals = q->signals,
 				    .wanted = q->wanted,
+				    .raw = q->raw,
 				    .n_injects = q->n_injects,
 				    .n_paths = q->n_paths,
 				    .file = q->flags & IN_FILE ? "" : NULL};
+	memcpy(t->read_fds.bits, q->read_fds, sizeof(q->read_fds));
+	memcpy(t->write_fds.bits, q->write_fds, sizeof(q->write_fds));
 	for (size_t n = 0; n < ARRAY_SIZE(flags); n++)
 		*flag(t, n) = q->flags >> n & 1;
 	for (unsigned i = 0; i < q->n_injects; i++) {
@@ -80,6 +88,7 @@ int attach_unpack(struct trace_options *t, const struct control_trace *q)
 						      .delay_enter_us = q->injects[i].delay_enter_us,
 						      .delay_exit_us = q->injects[i].delay_exit_us,
 						      .first = q->injects[i].first,
+						      .last = q->injects[i].last,
 						      .step = q->injects[i].step};
 	}
 	for (unsigned i = 0; i < q->n_paths; i++) {

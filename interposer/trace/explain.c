@@ -9,6 +9,7 @@
 #include "kernel/syscall.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -369,6 +370,49 @@ static bool refused_by_list(const struct call *c, int64_t r)
 	}
 }
 
+/* Does the call make a name, so that it's no matter if it's there? */
+static bool makes_names(const struct call *c)
+{
+	switch (c->nr) {
+	case SYS_open:
+		return c->args[1] & O_CREAT;
+	case SYS_openat:
+		return c->args[2] & O_CREAT;
+	case SYS_openat2:
+	case SYS_creat:
+	case SYS_mkdir:
+	case SYS_mkdirat:
+	case SYS_mknod:
+	case SYS_mknodat:
+	case SYS_symlink:
+	case SYS_symlinkat:
+	case SYS_link:
+	case SYS_linkat:
+	case SYS_rename:
+	case SYS_renameat:
+	case SYS_renameat2:
+		return true;
+	}
+	return false;
+}
+
+/* What a search (along PATH, for a library) tries and wouldn't find anyway isn't refused, though the way to it is hidden. */
+static bool is_lacking(struct call *c, const struct syscall_desc *d)
+{
+	char path[3 * PATH_MAX];
+	bool any = false;
+	if (!d || makes_names(c))
+		return false;
+	for (int i = 0; i < d->nargs; i++) {
+		if (d->args[i] != ARG_PATH || !whole_path(c, d, i, path))
+			continue;
+		any = true;
+		if (vfs_rules_hide(&c->ctx, path))
+			return false;
+	}
+	return any;
+}
+
 int64_t explain_call(struct call *c)
 {
 	const struct syscall_desc *d = syscall_desc(c->nr);
@@ -401,6 +445,8 @@ int64_t explain_call(struct call *c)
 	if (refused_by_list(c, r))
 		note_call(c, r);
 	const char *refused = opt->rules && (r == -EACCES || r == -ENOENT) ? vfs_rules_refused() : NULL;
+	if (refused && is_lacking(c, d))
+		return r;
 	if (refused) {
 		struct text t = {0};
 		text_quote(&t, refused, strlen(refused), 0, false);

@@ -1,146 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * expr.c - strace's -e expressions: sets of calls by name and by class, faults to inject. Classes come from the table's argument kinds, and
- * from short lists of what kinds can't tell.
- */
+/* expr.c - strace's -e expressions: what is shown and how, faults to inject. */
 #include "interposer/trace/trace.h"
 
 #include "base/log.h"
-#include "kernel/syscall.h"
 
-#include <regex.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-static void add(trace_set *s, int nr)
-{
-	s->bits[nr / 64] |= UINT64_C(1) << (nr % 64);
-}
-
-static bool listed(const char *list, const char *name)
-{
-	size_t n = strlen(name);
-	for (const char *p = list; (p = strstr(p, name)); p += n)
-		if ((p == list || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
-			return true;
-	return false;
-}
-
-static bool has_kind(const struct syscall_desc *d, enum arg_kind a, enum arg_kind b)
-{
-	for (int i = 0; i < d->nargs; i++)
-		if (d->args[i] == a || d->args[i] == b)
-			return true;
-	return false;
-}
-
-static bool is_file(const struct syscall_desc *d)
-{
-	return has_kind(d, ARG_PATH, ARG_PATH) || listed("getcwd", d->name);
-}
-static bool is_desc(const struct syscall_desc *d)
-{
-	return has_kind(d, ARG_FD, ARG_DIRFD) || listed("open creat poll ppoll select pselect6 pipe pipe2 epoll_create "
-							"epoll_create1 eventfd eventfd2 timerfd_create inotify_init "
-							"inotify_init1 memfd_create memfd_secret userfaultfd pidfd_open "
-							"close_range perf_event_open io_uring_setup",
-							d->name);
-}
-static bool is_process(const struct syscall_desc *d)
-{
-	return listed(
-	    "fork vfork clone clone3 execve execveat exit exit_group wait4 waitid kill tkill tgkill rt_sigqueueinfo "
-	    "rt_tgsigqueueinfo pidfd_send_signal arch_prctl unshare",
-	    d->name);
-}
-static bool is_network(const struct syscall_desc *d)
-{
-	return has_kind(d, ARG_SOCKIN, ARG_SOCKOUT) ||
-	       listed("socket socketpair shutdown listen sendmsg recvmsg sendmmsg recvmmsg setsockopt getsockopt sendfile",
-		      d->name);
-}
-static bool is_memory(const struct syscall_desc *d)
-{
-	return listed("brk mmap munmap mprotect mremap madvise msync mincore mlock mlock2 munlock mlockall munlockall "
-		      "remap_file_pages mbind "
-		      "set_mempolicy get_mempolicy migrate_pages move_pages shmat shmdt pkey_mprotect map_shadow_stack "
-		      "mseal process_madvise",
-		      d->name);
-}
-static bool is_signal(const struct syscall_desc *d)
-{
-	return !strncmp(d->name, "rt_sig", 6) ||
-	       listed("kill tkill tgkill pause sigaltstack signalfd signalfd4 rt_tgsigqueueinfo pidfd_send_signal", d->name);
-}
-static bool is_any(const struct syscall_desc *d)
-{
-	return true;
-}
-
-static const struct {
-	const char *name;
-	bool (*is)(const struct syscall_desc *d);
-} classes[] = {{"%file", is_file},      {"%desc", is_desc},     {"%process", is_process}, {"%network", is_network},
-	       {"%net", is_network},    {"%memory", is_memory}, {"%signal", is_signal},   {"%all", is_any},
-	       {"all", is_any},         {"file", is_file},      {"desc", is_desc},        {"process", is_process},
-	       {"network", is_network}, {"memory", is_memory},  {"signal", is_signal}};
-
-static void add_matching(trace_set *s, const char *pattern)
-{
-	regex_t re;
-	bool any = false;
-	if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB))
-		die("-e: \"/%s\" is no regular expression", pattern);
-	for (int nr = 0; nr < SYSCALL_MAX; nr++)
-		if (syscall_desc(nr) && !regexec(&re, syscall_desc(nr)->name, 0, NULL, 0)) {
-			add(s, nr);
-			any = true;
-		}
-	regfree(&re);
-	if (!any)
-		die("-e: no call matches \"/%s\"", pattern);
-}
-
-static void add_named(trace_set *s, const char *name)
-{
-	/* A question mark: no matter if there's no such call. */
-	const bool may_lack = name[0] == '?';
-	name += may_lack;
-	if (name[0] == '/') {
-		add_matching(s, name + 1);
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
-		if (strcmp(name, classes[i].name))
-			continue;
-		for (int nr = 0; nr < SYSCALL_MAX; nr++)
-			if (syscall_desc(nr) && classes[i].is(syscall_desc(nr)))
-				add(s, nr);
-		return;
-	}
-	for (int nr = 0; nr < SYSCALL_MAX; nr++)
-		if (syscall_desc(nr) && !strcmp(syscall_desc(nr)->name, name)) {
-			add(s, nr);
-			return;
-		}
-	if (may_lack)
-		return;
-	die("-e: there is no call or class \"%s\"", name);
-}
-
-static void parse_set(trace_set *s, const char *text)
-{
-	bool inverted = text[0] == '!';
-	AUTO_FREE char *copy = xstrdup(text + inverted);
-	char *rest = copy, *word;
-	*s = (trace_set){{0}};
-	while ((word = strsep(&rest, ",")))
-		if (strcmp(word, "none"))
-			add_named(s, word);
-	for (size_t i = 0; inverted && i < ARRAY_SIZE(s->bits); i++)
-		s->bits[i] = ~s->bits[i];
-}
 
 static int64_t parse_error(const char *s)
 {
@@ -154,11 +21,18 @@ static int64_t parse_error(const char *s)
 	return -v;
 }
 
-/* N, N+, N+STEP */
+/* N, N..LAST, and behind either + or +STEP */
 static void parse_when(struct trace_inject *in, const char *s)
 {
 	char *end;
-	unsigned long first = strtoul(s, &end, 10), step = 0;
+	unsigned long first = strtoul(s, &end, 10), last = UINT_MAX, step = 0;
+	if (!strncmp(end, "..", 2)) {
+		const char *at = end + 2;
+		last = strtoul(at, &end, 10);
+		step = 1;
+		if (*at < '0' || *at > '9' || last < first || last > 65535)
+			first = 0;
+	}
 	if (*end == '+') {
 		const char *at = end + 1;
 		step = *at ? strtoul(at, &end, 10) : 1;
@@ -168,8 +42,9 @@ static void parse_when(struct trace_inject *in, const char *s)
 			first = 0;
 	}
 	if (*end || !first || first > 65535 || step > 65535 || s[0] < '0' || s[0] > '9')
-		die("-e inject: when=%s: wanted are N, N+ and N+STEP", s);
+		die("-e inject: when=%s: wanted are N, N+, N+STEP, and N..LAST for N", s);
 	in->first = (unsigned)first;
+	in->last = (unsigned)last;
 	in->step = (unsigned)step;
 }
 
@@ -207,8 +82,8 @@ static void parse_inject(struct trace_options *t, const char *text)
 	if (t->n_injects == TRACE_INJECTS)
 		die("-e inject: at most %d", TRACE_INJECTS);
 	struct trace_inject *in = &t->injects[t->n_injects++];
-	*in = (struct trace_inject){.first = 1, .step = 1};
-	parse_set(&in->calls, word);
+	*in = (struct trace_inject){.first = 1, .last = UINT_MAX, .step = 1};
+	trace_parse_set(&in->calls, word);
 	while ((word = strsep(&rest, ":"))) {
 		char *end;
 		if (!strncmp(word, "when=", 5)) {
@@ -274,48 +149,144 @@ static void parse_status(struct trace_options *t, const char *text)
 		die("-e status=%s is not supported; there are successful, failed and all", text);
 }
 
-void trace_expression(struct trace_options *t, const char *expr)
+static void parse_fds(struct trace_fds *set, const char *text)
 {
-	if (!strncmp(expr, "inject=", 7)) {
-		parse_inject(t, expr + 7);
-		return;
+	bool inverted = text[0] == '!';
+	AUTO_FREE char *copy = xstrdup(text + inverted);
+	char *rest = copy, *word, *end;
+	*set = (struct trace_fds){.above = false};
+	while ((word = strsep(&rest, ","))) {
+		if (!strcmp(word, "all")) {
+			memset(set->bits, 0xff, sizeof(set->bits));
+			set->above = true;
+			continue;
+		}
+		if (!strcmp(word, "none"))
+			continue;
+		unsigned long fd = strtoul(word, &end, 10);
+		if (*end || *word < '0' || *word > '9' || fd >= TRACE_FDS)
+			die("-e: \"%s\" is no descriptor from 0 to %d", word, TRACE_FDS - 1);
+		set->bits[fd / 64] |= UINT64_C(1) << (fd % 64);
 	}
-	if (!strncmp(expr, "fault=", 6)) {
-		/* strace's older form: ENOSYS without a word. */
-		AUTO_FREE char *text = NULL;
-		if (asprintf(&text, "%s%s", expr + 6, strstr(expr, ":error=") ? "" : ":error=ENOSYS") < 0)
-			die("out of memory");
-		parse_inject(t, text);
-		return;
-	}
-	if (!strncmp(expr, "signal=", 7) || !strncmp(expr, "signals=", 8)) {
-		t->signals = parse_signals(strchr(expr, '=') + 1);
-		return;
-	}
-	if (!strncmp(expr, "status=", 7)) {
-		parse_status(t, expr + 7);
-		return;
-	}
-	if (!strncmp(expr, "trace=", 6))
-		expr += 6;
-	else if (!strncmp(expr, "t=", 2))
-		expr += 2;
-	else if (strchr(expr, '='))
-		die("-e %s is not supported; there are trace=, signal=, status=, inject= and fault=", expr);
-	/* Calls that the table doesn't have, too. */
-	t->filtered = strcmp(expr, "all") && strcmp(expr, "%all");
-	parse_set(&t->wanted, expr);
+	for (size_t i = 0; inverted && i < ARRAY_SIZE(set->bits); i++)
+		set->bits[i] = ~set->bits[i];
+	set->above ^= inverted;
 }
 
-bool trace_wants_refused(const struct trace_options *t)
+/* What -q says in letters. */
+static void parse_quiet(struct trace_options *t, const char *text)
 {
-	for (int nr = 0; nr < SYSCALL_MAX; nr++) {
-		const struct syscall_desc *d = syscall_desc(nr);
-		if ((!d || d->verdict == VERDICT_DENY || d->verdict == VERDICT_CHECK) &&
-		    (!t->filtered || trace_set_has(&t->wanted, (uint64_t)nr)))
-			return true;
+	AUTO_FREE char *copy = xstrdup(text);
+	char *rest = copy, *word;
+	while ((word = strsep(&rest, ","))) {
+		if (!strcmp(word, "all") || !strcmp(word, "exit") || !strcmp(word, "exits"))
+			t->quiet = 2;
+		else if (!strcmp(word, "attach") || !strcmp(word, "personality") || !strcmp(word, "path-resolution") ||
+			 !strcmp(word, "path-resolve"))
+			t->quiet = MAX(t->quiet, 1U);
+		else if (strcmp(word, "none"))
+			die("-e quiet=%s is not supported; there are attach, path-resolution, personality, exit, all and "
+			    "none",
+			    word);
 	}
-	return false;
+}
+
+static void parse_decode_fds(struct trace_options *t, const char *text)
+{
+	AUTO_FREE char *copy = xstrdup(text);
+	char *rest = copy, *word;
+	while ((word = strsep(&rest, ","))) {
+		if (!strcmp(word, "all") || !strcmp(word, "dev") || !strcmp(word, "socket"))
+			t->fd_paths = t->fd_details = true;
+		else if (!strcmp(word, "path"))
+			t->fd_paths = true;
+		else if (strcmp(word, "none"))
+			die("-e decode-fds=%s is not supported; there are path, socket, dev, all and none", word);
+	}
+}
+
+static void parse_raw(struct trace_options *t, const char *text)
+{
+	trace_parse_set(&t->raw, text);
+}
+
+static void parse_read(struct trace_options *t, const char *text)
+{
+	parse_fds(&t->read_fds, text);
+}
+
+static void parse_write(struct trace_options *t, const char *text)
+{
+	parse_fds(&t->write_fds, text);
+}
+
+static void parse_abbrev(struct trace_options *t, const char *text)
+{
+	if (strcmp(text, "none") != 0 && strcmp(text, "all") != 0)
+		die("-e abbrev=%s is not supported; there are none (as -v) and all", text);
+	t->verbose = !strcmp(text, "none");
+}
+
+static void parse_signal_set(struct trace_options *t, const char *text)
+{
+	t->signals = parse_signals(text);
+}
+
+static void parse_fault(struct trace_options *t, const char *text)
+{
+	/* strace's older form: ENOSYS without a word. */
+	AUTO_FREE char *whole = xasprintf("%s%s", text, strstr(text, ":error=") ? "" : ":error=ENOSYS");
+	parse_inject(t, whole);
+}
+
+static void parse_trace(struct trace_options *t, const char *text)
+{
+	/* Calls that the table doesn't have, too. */
+	t->filtered = strcmp(text, "all") && strcmp(text, "%all");
+	trace_parse_set(&t->wanted, text);
+}
+
+void trace_expression(struct trace_options *t, const char *expr)
+{
+	static const struct {
+		const char *name;
+		void (*parse)(struct trace_options *t, const char *text);
+	} qualifiers[] = {{"trace", parse_trace},
+			  {"t", parse_trace},
+			  {"signal", parse_signal_set},
+			  {"signals", parse_signal_set},
+			  {"s", parse_signal_set},
+			  {"status", parse_status},
+			  {"inject", parse_inject},
+			  {"fault", parse_fault},
+			  {"raw", parse_raw},
+			  {"x", parse_raw},
+			  {"read", parse_read},
+			  {"reads", parse_read},
+			  {"r", parse_read},
+			  {"write", parse_write},
+			  {"writes", parse_write},
+			  {"w", parse_write},
+			  {"abbrev", parse_abbrev},
+			  {"a", parse_abbrev},
+			  {"quiet", parse_quiet},
+			  {"q", parse_quiet},
+			  {"silent", parse_quiet},
+			  {"silence", parse_quiet},
+			  {"decode-fds", parse_decode_fds},
+			  {"decode-fd", parse_decode_fds}};
+	const char *value = strchr(expr, '=');
+	for (size_t i = 0; value && i < ARRAY_SIZE(qualifiers); i++)
+		if (!strncmp(qualifiers[i].name, expr, (size_t)(value - expr)) && !qualifiers[i].name[value - expr]) {
+			qualifiers[i].parse(t, value + 1);
+			return;
+		}
+	if (value)
+		die("-e %s is not supported; there are trace=, signal=, status=, inject=, fault=, raw=, read=, write=, "
+		    "abbrev=, "
+		    "quiet= and decode-fds=",
+		    expr);
+	parse_trace(t, expr);
 }
 
 void trace_defaults(struct trace_options *t)

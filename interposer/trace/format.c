@@ -85,17 +85,6 @@ static void format_string(struct shown *s, uint64_t addr, bool whole)
 	text_quote(&s->text, buf, len, s->opt->hex, more);
 }
 
-static void format_path(struct shown *s, uint64_t addr)
-{
-	if (s->opt->n_paths && s->n_paths < 2) {
-		char *to = s->path[s->n_paths];
-		ssize_t n = addr ? s->c->ops->read_string(s->c, addr, to, sizeof s->path[0]) : -EFAULT;
-		if (n >= 0)
-			s->n_paths++;
-	}
-	format_string(s, addr, true);
-}
-
 /* A list of pointers, which is read in pieces that don't cross pages: behind its end there may be nothing. */
 struct words {
 	uint64_t next; /* the address of the first that isn't in word[] */
@@ -229,6 +218,22 @@ void format_fd(struct shown *s, int fd)
 		put_fd_name(s, &s->text, fd);
 }
 
+static void put_cwd(struct shown *s)
+{
+	char buf[PATH_MAX];
+	struct record *rec = s->opt->fd_paths ? s->c->ops->current(s->c) : NULL;
+	text_puts(&s->text, "AT_FDCWD");
+	if (!rec)
+		return;
+	struct vfs_ctx ctx = {.cred = &rec->vcred, .root = &rec->root, .cwd = &rec->cwd, .owner = s->c};
+	if (vfs_getpath(&ctx, &rec->cwd, buf, sizeof buf) > 0) {
+		text_puts(&s->text, "<");
+		put_name(&s->text, buf, s->opt->hex);
+		text_puts(&s->text, ">");
+	}
+	record_put(rec);
+}
+
 static bool returns_fd(const struct call *c)
 {
 	switch (c->nr) {
@@ -304,12 +309,12 @@ static void by_kind(struct shown *s, int i)
 		break;
 	case ARG_DIRFD:
 		if ((int)(uint32_t)v == AT_FDCWD)
-			text_puts(t, "AT_FDCWD");
+			put_cwd(s);
 		else
 			format_fd(s, (int)(uint32_t)v);
 		break;
 	case ARG_PATH:
-		format_path(s, v);
+		format_string(s, v, true);
 		break;
 	case ARG_STR:
 		format_string(s, v, s->c->nr == SYS_symlink || s->c->nr == SYS_symlinkat);
@@ -400,7 +405,7 @@ void format_start(void)
 	pthread_once(&once, index_all);
 }
 
-const struct decoder *format_decoder(const struct shown *s, int arg)
+static const struct decoder *find_decoder(const struct shown *s, int arg)
 {
 	return !s->foreign && s->c->nr >= 0 && s->c->nr < SYSCALL_MAX ? by_call[s->c->nr][arg] : NULL;
 }
@@ -516,8 +521,24 @@ static void clone_args(struct shown *s)
 	}
 }
 
+static void show_raw(struct shown *s)
+{
+	for (s->next = 0; s->next < s->n; s->next++) {
+		if (s->next)
+			text_puts(&s->text, ", ");
+		s->from[s->next] = s->text.n;
+		text_printf(&s->text, s->c->args[s->next] ? "%#" PRIx64 : "0", s->c->args[s->next]);
+		s->to[s->next] = s->text.n;
+	}
+}
+
 static void show_from(struct shown *s)
 {
+	if (!s->foreign && trace_set_has(&s->opt->raw, (uint64_t)(int64_t)s->c->nr)) {
+		if (!s->exiting)
+			show_raw(s);
+		return;
+	}
 	if (s->c->nr == SYS_clone && !s->foreign) {
 		/* Only at exit is all of it known. */
 		if (!s->exiting)
@@ -530,7 +551,7 @@ static void show_from(struct shown *s)
 	}
 	for (; s->next < s->n; s->next++) {
 		int i = s->next;
-		const struct decoder *d = format_decoder(s, i);
+		const struct decoder *d = find_decoder(s, i);
 		if (is_skipped(s, i)) {
 			s->from[i] = s->to[i] = s->text.n;
 			continue;
@@ -557,8 +578,8 @@ void format_entry(struct shown *s)
 {
 	static const struct syscall_desc unknown = {.nargs = 6,
 						    .args = {ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX, ARG_HEX}};
-	s->text.n = s->extra.n = 0;
-	s->next = s->n_paths = 0;
+	s->text.n = s->extra.n = s->bytes.n = 0;
+	s->next = 0;
 	s->exiting = s->failed = s->comma = false;
 	s->desc = s->foreign ? NULL : syscall_desc(s->c->nr);
 	if (s->desc)
@@ -580,6 +601,7 @@ void format_exit(struct shown *s)
 	show_from(s);
 	if (!s->foreign)
 		format_extra(s);
+	format_all_bytes(s);
 	if (!s->foreign && s->opt->fd_paths && !s->failed && returns_fd(s->c))
 		put_fd_name(s, &s->extra, (int)s->rval);
 	text_puts(&s->text, ")");

@@ -26,9 +26,8 @@ struct shown {
 	int64_t rval;
 	struct text extra; /* what follows the result */
 	struct text stack; /* -k: lines, or a JSON array */
+	struct text bytes; /* -e read=, write=: lines */
 	struct effects effects;
-	char path[2][256]; /* the beginning of the names in it, for -P */
-	int n_paths;
 };
 /* Before the first call is shown; what it costs, only a trace pays. */
 void format_start(void);
@@ -36,6 +35,8 @@ void format_start(void);
 void format_entry(struct shown *s);
 /* At exit: the rest, and the parenthesis. rval and failed are set. */
 void format_exit(struct shown *s);
+/* bytes.c, at exit: what was read or written, if it's asked for. */
+void format_all_bytes(struct shown *s);
 /* --effects: " [hit, lower]", or the members of a JSON object. Nothing where nothing is known. */
 void format_effects(const struct effects *e, bool json, struct text *t);
 /* " = result", to t. */
@@ -62,13 +63,12 @@ struct decoder {
 		call, arg, true, fn, NULL, NULL, false \
 	}
 
-const struct decoder *format_decoder(const struct shown *s, int arg);
 extern const struct decoder struct_decoders[], flag_decoders[], net_decoders[], signal_decoders[], control_decoders[],
     time_decoders[];
 extern const size_t n_struct_decoders, n_flag_decoders, n_net_decoders, n_signal_decoders, n_control_decoders,
     n_time_decoders;
-extern const struct value_name names_open[], names_at[], names_prot[], names_access[], names_clone[], names_fcntl[],
-    names_msg[], names_family[], names_poll[], names_level[], names_sched[];
+extern const struct value_name names_open[], names_at[], names_prot[], names_clone[], names_msg[], names_family[],
+    names_poll[], names_level[], names_sched[];
 /* What is gone at exit, for what shows it there. */
 void format_remember(struct shown *s);
 /* What follows the result of calls that tell more than one number. */
@@ -84,7 +84,6 @@ void format_addr(struct text *t, uint64_t addr);
 void format_bytes(struct shown *s, uint64_t addr, uint64_t len);
 void format_timespec(struct text *t, const int64_t ts[2], const char *frac);
 void format_sockaddr(struct shown *s, uint64_t addr, uint64_t len);
-void format_mode(struct text *t, uint32_t mode);
 void format_open_flags(struct text *t, uint64_t flags);
 void format_fd(struct shown *s, int fd);
 /* -yy: <TCP:[127.0.0.1:1->127.0.0.1:2]> of our duplicate of a socket. */
@@ -92,9 +91,7 @@ void format_socket(struct text *t, int host, uint64_t ino);
 /* reading: of what was read, left bytes are shown in all. */
 void format_iovec(struct shown *s, uint64_t addr, uint64_t n, bool reading, uint64_t left);
 void format_sigset(struct text *t, uint64_t set);
-void format_rusage(struct shown *s, int arg);
 void format_iso(struct text *t, int64_t sec, int64_t frac, int digits);
-void format_dev(struct text *t, uint64_t dev);
 void format_quoted(struct shown *s, const char *str, size_t size); /* up to its NUL */
 
 #endif

@@ -35,6 +35,7 @@
 
 static atomic_int tracer_tid;
 static pthread_t tracer_thread;
+static long seize_options;
 static bool of_command;
 bool trace_leaving;
 
@@ -45,11 +46,13 @@ static struct {
 	pid_t wanted;
 	uint64_t args[6];
 	bool asked, answered, done;
+	bool serving; /* the tracer comes to trace_take_asked() */
 	int err;
 	/* Threads that are to be stopped at each call from now on; each waits for its own answer. */
 	struct take_over {
 		pid_t tid;
 		bool resume; /* instead: its delay is over */
+		bool joins;  /* it's not traced yet */
 		bool answered, ok;
 		struct take_over *next;
 	} * take_overs;
@@ -78,10 +81,19 @@ bool trace_of_command(void)
 	return of_command;
 }
 
-void trace_set_tracer(void)
+void trace_set_tracer(long options)
 {
 	tracer_thread = pthread_self();
 	tracer_tid = (pid_t)syscall(SYS_gettid);
+	seize_options = options;
+}
+
+void trace_serves(bool yes)
+{
+	pthread_mutex_lock(&req.mu);
+	req.serving = yes;
+	pthread_cond_broadcast(&req.changed);
+	pthread_mutex_unlock(&req.mu);
 }
 
 /* An execve leaves nothing of the stack, and an exit doesn't return: theirs is taken before. */
@@ -92,7 +104,7 @@ static bool ends_image(int nr)
 
 static void take_stack(struct tracee *t, bool entry)
 {
-	if (!trace_opt->stacks || !trace_opt->lines || !trace_started || ends_image(t->live.call.nr) != entry)
+	if (!trace_opt->stacks || !trace_opt->lines || t->starting || ends_image(t->live.call.nr) != entry)
 		return;
 	t->shown.stack.n = 0;
 	if (trace_opt->json)
@@ -107,16 +119,12 @@ static void begin(struct tracee *t)
 	t->inside = true;
 	t->begun = false;
 	t->entered_ns = trace_opt->spent || trace_opt->summary || trace_opt->json ? trace_now_ns() : 0;
-	t->shows = trace_wants(c->nr);
-	if (!t->shows)
-		return;
-	if (!trace_opt->lines && !trace_opt->n_paths)
+	t->shows = trace_wants(c->nr) && trace_path_wanted(c, t->shown.foreign);
+	if (!t->shows || !trace_opt->lines)
 		return;
 	format_entry(&t->shown);
-	t->shows = trace_path_wanted(&t->shown);
-	if (t->shows)
-		take_stack(t, true);
-	if (t->shows && trace_started) {
+	take_stack(t, true);
+	if (!t->starting) {
 		struct line_of who = tracee_line(t);
 		output_entry(&who, &t->shown);
 		t->begun = true;
@@ -125,7 +133,7 @@ static void begin(struct tracee *t)
 
 static void end(struct tracee *t, int64_t rval, bool failed)
 {
-	if (t->inside && t->shows && trace_started) {
+	if (t->inside && t->shows && !t->starting) {
 		t->shown.rval = rval;
 		t->shown.failed = failed;
 		if (trace_opt->lines)
@@ -141,8 +149,11 @@ static void end(struct tracee *t, int64_t rval, bool failed)
 /* A faked call becomes one that doesn't exist; its result is put in its place at exit. */
 static void inject(struct tracee *t)
 {
-	const struct trace_inject *in = trace_injected(t, t->live.call.nr);
 	t->injected = NULL;
+	/* As in strace, -P is for faults, too. */
+	if (!trace_injects(t->live.call.nr) || !trace_path_wanted(&t->live.call, false))
+		return;
+	const struct trace_inject *in = trace_injected(t, t->live.call.nr);
 	if (!in)
 		return;
 	if (in->signal)
@@ -170,7 +181,7 @@ static void on_entry(struct tracee *t, const struct __ptrace_syscall_info *info)
 	t->shown.sp = info->stack_pointer;
 	t->shown.foreign = info->arch != AUDIT_ARCH_X86_64;
 	begin(t);
-	if (trace_opt->n_injects && trace_started && !t->shown.foreign)
+	if (trace_opt->n_injects && !t->starting && !t->shown.foreign)
 		inject(t);
 }
 
@@ -185,7 +196,7 @@ static void on_exit_(struct tracee *t, const struct __ptrace_syscall_info *info)
 		if (!t->checking_in)
 			return;
 		if (!info->exit.is_error)
-			trace_started = true;
+			t->starting = false;
 		end(t, info->exit.rval, info->exit.is_error);
 		t->exec = EXEC_LOADING;
 		t->each = false;
@@ -204,8 +215,8 @@ static void on_exit_(struct tracee *t, const struct __ptrace_syscall_info *info)
 	if (t->injected)
 		t->delay_us = t->delay_exit_us;
 	t->injected = NULL;
-	/* Until the command runs, workers show nothing. */
-	t->each = !trace_started;
+	/* Until its program runs, workers show nothing. */
+	t->each = t->starting;
 }
 
 /* Lets the tracee wait in its stop, and the others not: false when there is no thread to count the time. */
@@ -294,7 +305,7 @@ static struct tracee *on_exec(struct tracee *t)
 	if (from) {
 		pid_t tid = t->tid;
 		struct line_of who = tracee_line(t);
-		if (trace_started)
+		if (!t->starting)
 			output_superseded(&who, tracee_line(from).shown_as);
 		tracee_drop(t);
 		tracee_renumber(from, tid);
@@ -323,7 +334,7 @@ static void on_stop(pid_t tid, int wstatus)
 		if (let_go(t, 0))
 			return;
 		struct line_of who = tracee_line(t);
-		if (trace_started)
+		if (!t->starting)
 			output_signal(&who, sig, NULL, true);
 		(void)!ptrace(PTRACE_LISTEN, tid, NULL, NULL);
 		return;
@@ -340,7 +351,7 @@ static void on_stop(pid_t tid, int wstatus)
 	memset(&si, 0, sizeof si);
 	bool have = !ptrace(PTRACE_GETSIGINFO, tid, NULL, &si);
 	struct line_of who = tracee_line(t);
-	if (trace_started)
+	if (!t->starting)
 		output_signal(&who, sig, have ? &si : NULL, false);
 	go_on(t, sig);
 }
@@ -351,7 +362,7 @@ static void on_gone(pid_t tid, int wstatus)
 	if (!t)
 		return;
 	struct line_of who = tracee_line(t);
-	if (trace_started)
+	if (!t->starting)
 		output_gone(&who, wstatus, t->inside && t->shows && t->exec == EXEC_NONE ? &t->shown : NULL);
 	tracee_drop(t);
 }
@@ -377,9 +388,17 @@ void trace_take_asked(void)
 		struct tracee *t = o->resume ? tracee_find(o->tid) : NULL;
 		if (t)
 			go_on(t, 0);
-		o->ok = o->resume || !ptrace(PTRACE_INTERRUPT, o->tid, NULL, NULL);
+		if (o->joins)
+			o->ok = trace_joins && !trace_leaving && !ptrace(PTRACE_SEIZE, o->tid, NULL, (void *)seize_options);
+		else
+			o->ok = true;
 		if (o->ok && !o->resume)
-			tracee_get(o->tid)->each = true;
+			o->ok = !ptrace(PTRACE_INTERRUPT, o->tid, NULL, NULL);
+		if (o->ok && !o->resume) {
+			t = tracee_get(o->tid);
+			t->each = true;
+			t->starting |= o->joins;
+		}
 		pthread_mutex_unlock(&trace_mu);
 		do_restart();
 		o->answered = true;
@@ -390,13 +409,12 @@ void trace_take_asked(void)
 	pthread_mutex_unlock(&req.mu);
 }
 
-static bool ask_tracer(pid_t tid, bool resume)
+static bool ask_tracer(struct take_over o)
 {
-	struct take_over o = {.tid = tid, .resume = resume};
 	pthread_mutex_lock(&req.mu);
 	o.next = req.take_overs;
 	req.take_overs = &o;
-	while (!o.answered && !req.done) {
+	while (!o.answered && req.serving) {
 		struct timespec until;
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += 1000000;
@@ -420,7 +438,12 @@ static bool ask_tracer(pid_t tid, bool resume)
 
 bool trace_take_over(pid_t tid)
 {
-	return ask_tracer(tid, false);
+	return ask_tracer((struct take_over){.tid = tid});
+}
+
+void trace_joined(pid_t tid)
+{
+	(void)ask_tracer((struct take_over){.tid = tid, .joins = true});
 }
 
 static void *wake_later(void *arg)
@@ -430,7 +453,7 @@ static void *wake_later(void *arg)
 	free(arg);
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
-	ask_tracer(w.tid, true);
+	(void)ask_tracer((struct take_over){.tid = w.tid, .resume = true});
 	return NULL;
 }
 
@@ -443,7 +466,7 @@ static bool take_command(void)
 		pthread_cond_wait(&req.changed, &req.mu);
 	if (req.asked) {
 		/* Interrupted, it stops when this execve has failed, and is followed from there; or else at the exec. */
-		ok = !ptrace(PTRACE_SEIZE, req.wanted, NULL, (void *)(long)OPTIONS) &&
+		ok = !ptrace(PTRACE_SEIZE, req.wanted, NULL, (void *)seize_options) &&
 		     !ptrace(PTRACE_INTERRUPT, req.wanted, NULL, NULL);
 		req.err = ok ? 0 : errno;
 		if (ok) {
@@ -451,7 +474,7 @@ static bool take_command(void)
 			struct tracee *t = tracee_get(req.wanted);
 			t->live.call.nr = SYS_execve;
 			memcpy(t->live.call.args, req.args, sizeof req.args);
-			t->each = true;
+			t->each = t->starting = true;
 			begin(t);
 			/* Nothing is shown before the exec has succeeded, and then all of it at once. */
 			pthread_mutex_unlock(&trace_mu);
@@ -466,8 +489,9 @@ static bool take_command(void)
 static void *tracer(void *arg)
 {
 	remote_thread_init();
-	trace_set_tracer();
+	trace_set_tracer(OPTIONS);
 	if (take_command()) {
+		trace_serves(true);
 		for (;;) {
 			int wstatus;
 			trace_take_asked();
@@ -485,6 +509,7 @@ static void *tracer(void *arg)
 	pthread_mutex_unlock(&trace_mu);
 	pthread_mutex_lock(&req.mu);
 	req.done = true;
+	req.serving = false;
 	pthread_cond_broadcast(&req.changed);
 	pthread_mutex_unlock(&req.mu);
 	return NULL;
@@ -493,7 +518,8 @@ static void *tracer(void *arg)
 void trace_start(const struct trace_options *o)
 {
 	trace_opt = o;
-	of_command = true;
+	of_command = trace_joins = true;
+	trace_paths_start(o);
 	output_start(o);
 	report_start();
 	int err = pthread_create(&tracer_thread, NULL, tracer, NULL);

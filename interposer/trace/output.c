@@ -2,6 +2,8 @@
 /* output.c - see output.h. */
 #include "interposer/trace/output.h"
 
+#include "interposer/trace/summary.h"
+
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,14 +17,11 @@
 static const struct trace_options *opt;
 static struct text out;
 static size_t line_start; /* in out, of the line that is being made; below 0 bytes of it may be written already */
+static size_t prefix;     /* bytes of its process's number */
 static size_t written;    /* bytes of the open line that out no longer has */
 static pid_t open_tid;    /* whose call the open line is; 0: none is open */
 static struct timespec last;
 static atomic_bool given_up;
-static struct {
-	uint64_t calls, errors;
-	int64_t ns;
-} counts[TRACE_CALLS + 1];
 
 void output_start(const struct trace_options *o)
 {
@@ -31,7 +30,7 @@ void output_start(const struct trace_options *o)
 	out.n = line_start = written = 0;
 	open_tid = 0;
 	last = (struct timespec){0};
-	memset(counts, 0, sizeof counts);
+	summary_start(o);
 }
 
 void output_give_up(bool yes)
@@ -86,10 +85,12 @@ static void begin_line(const struct line_of *who)
 	struct timespec now;
 	struct tm tm;
 	close_open_line();
+	size_t before = out.n;
 	if (opt->file)
 		text_printf(&out, "%-5d ", who->shown_as);
 	else if (who->several)
 		text_printf(&out, "[pid %5d] ", who->shown_as);
+	prefix = out.n - before;
 	if (opt->clock == CLOCK_NONE && !opt->relative)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -114,7 +115,7 @@ static void begin_line(const struct line_of *who)
 
 static bool holds_lines(void)
 {
-	return opt->only_ok || opt->only_failed || opt->json;
+	return opt->only_ok || opt->only_failed || opt->json || opt->per_process_files;
 }
 
 void output_entry(const struct line_of *who, const struct shown *s)
@@ -191,27 +192,27 @@ static void json_call(const struct line_of *who, const struct shown *s)
 static void pad(void)
 {
 	size_t column = written + (out.n - line_start);
+	/* Where each process has a file, its number isn't written there. */
+	if (opt->per_process_files)
+		column -= MIN(column, prefix);
 	for (; column < RESULT_COLUMN - 1; column++)
 		text_put(&out, " ", 1);
 }
 
 /* Lines of their own; a process's number before each would break their form. */
-static void put_stack(const struct shown *s)
+static void put_more(const struct shown *s)
 {
-	if (!s->stack.n)
+	if (!s->stack.n && !s->bytes.n)
 		return;
+	text_put(&out, s->bytes.p, s->bytes.n);
 	text_put(&out, s->stack.p, s->stack.n);
 	line_start = out.n;
 }
 
 void output_exit(const struct line_of *who, const struct shown *s)
 {
-	if (opt->summary) {
-		unsigned nr = s->c->nr >= 0 && s->c->nr < TRACE_CALLS ? (unsigned)s->c->nr : TRACE_CALLS;
-		counts[nr].calls++;
-		counts[nr].errors += s->failed;
-		counts[nr].ns += who->spent_ns;
-	}
+	if (opt->summary)
+		summary_add(who, s->c->nr, s->failed, who->spent_ns);
 	if (!opt->lines || (opt->only_ok && s->failed) || (opt->only_failed && !s->failed))
 		return;
 	if (!s->text.p)
@@ -241,7 +242,7 @@ void output_exit(const struct line_of *who, const struct shown *s)
 		text_printf(&out, " <%" PRId64 ".%06" PRId64 ">", who->spent_ns / 1000000000,
 			    who->spent_ns % 1000000000 / 1000);
 	end_line();
-	put_stack(s);
+	put_more(s);
 }
 
 void output_signal(const struct line_of *who, int sig, const void *siginfo, bool stopped)
@@ -277,14 +278,14 @@ void output_signal(const struct line_of *who, int sig, const void *siginfo, bool
 /* inside: the call that it won't return from (exit_group), or NULL. */
 void output_gone(const struct line_of *who, int wstatus, const struct shown *inside)
 {
-	if (inside && opt->summary && inside->c->nr >= 0 && inside->c->nr < TRACE_CALLS)
-		counts[inside->c->nr].calls++;
+	if (inside && opt->summary)
+		summary_add(who, inside->c->nr, false, 0);
 	if (!opt->lines)
 		return;
 	if (inside && inside->text.p && opt->json) {
 		json_call(who, inside);
-	} else if (inside && inside->text.p && !holds_lines()) {
-		if (!who->begun) {
+	} else if (inside && inside->text.p && !opt->only_ok && !opt->only_failed) {
+		if (holds_lines() || !who->begun) {
 			begin_line(who);
 			text_put(&out, inside->text.p, inside->text.n);
 		} else if (open_tid != who->tid) {
@@ -296,7 +297,7 @@ void output_gone(const struct line_of *who, int wstatus, const struct shown *ins
 		pad();
 		text_puts(&out, " = ?");
 		end_line();
-		put_stack(inside);
+		put_more(inside);
 	}
 	if (opt->quiet > 1)
 		return;
@@ -336,73 +337,11 @@ void output_superseded(const struct line_of *who, pid_t by)
 	end_line();
 }
 
-/* --- Summary ------------------------------------------------------------------------------------------------------- */
-
-static int compare(const void *a, const void *b)
-{
-	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-	const struct syscall_desc *dx = syscall_desc((int)x), *dy = syscall_desc((int)y);
-	int64_t l = 0, r = 0;
-	switch (opt->sort) {
-	case SORT_TIME:
-		l = counts[x].ns, r = counts[y].ns;
-		break;
-	case SORT_CALLS:
-		l = (int64_t)counts[x].calls, r = (int64_t)counts[y].calls;
-		break;
-	case SORT_ERRORS:
-		l = (int64_t)counts[x].errors, r = (int64_t)counts[y].errors;
-		break;
-	case SORT_AVERAGE:
-		l = counts[x].ns / (int64_t)counts[x].calls, r = counts[y].ns / (int64_t)counts[y].calls;
-		break;
-	case SORT_NAME:
-		return dx && dy ? strcmp(dx->name, dy->name) : !dx - !dy;
-	case SORT_NOTHING:
-		break;
-	}
-	return l != r ? (l < r ? 1 : -1) : (x > y) - (x < y);
-}
-
-static void summary_line(double percent, int64_t ns, uint64_t calls, uint64_t errors, const char *name)
-{
-	char e[24] = "";
-	if (errors)
-		snprintf(e, sizeof e, "%" PRIu64, errors);
-	text_printf(&out, "%6.2f %11.6f %11" PRIu64 " %9" PRIu64 " %9s %s", percent, (double)ns / 1e9,
-		    calls ? (uint64_t)ns / 1000 / calls : 0, calls, e, name);
-	end_line();
-}
-
 void output_summary(void)
 {
-	unsigned order[TRACE_CALLS + 1], n = 0;
-	uint64_t calls = 0, errors = 0;
-	int64_t ns = 0;
 	if (!opt->summary)
 		return;
 	close_open_line();
-	for (unsigned i = 0; i <= TRACE_CALLS; i++) {
-		if (!counts[i].calls)
-			continue;
-		order[n++] = i;
-		calls += counts[i].calls;
-		errors += counts[i].errors;
-		ns += counts[i].ns;
-	}
-	qsort(order, n, sizeof *order, compare);
-	static const char rule[] = "------ ----------- ----------- --------- --------- ----------------";
-	text_puts(&out, "% time     seconds  usecs/call     calls    errors syscall");
-	end_line();
-	text_puts(&out, rule);
-	end_line();
-	for (unsigned i = 0; i < n; i++) {
-		const struct syscall_desc *d = syscall_desc((int)order[i]);
-		summary_line(ns ? 100.0 * (double)counts[order[i]].ns / (double)ns : 0, counts[order[i]].ns,
-			     counts[order[i]].calls, counts[order[i]].errors, d ? d->name : "(unknown)");
-	}
-	text_puts(&out, rule);
-	end_line();
-	summary_line(100.0, ns, calls, errors, "total");
+	summary_print(&out, end_line);
 	output_flush();
 }

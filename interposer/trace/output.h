@@ -8,6 +8,7 @@
 struct line_of {        /* who an event is of */
 	pid_t tid;      /* the supervisor's number */
 	pid_t shown_as; /* the tracees' own */
+	pid_t process;  /* the tracees' own number of its process */
 	bool several;   /* there is more than one process: say which */
 	int64_t spent_ns;
 	bool injected;

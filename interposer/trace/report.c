@@ -85,11 +85,12 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		return TRACE_GO_ON;
 	if (foreign ? trace_opt->filtered : !trace_wants(c->nr))
 		return TRACE_GO_ON;
+	if (!trace_path_wanted(c, foreign))
+		return TRACE_GO_ON;
 	pthread_mutex_lock(&trace_mu);
 	struct tracee *t = tracee_find(c->pid);
-	bool show = trace_started;
-	if (t && (t->each || t->inside))
-		show = false;
+	/* Who isn't traced is the sandbox's own code, or a process that could not be taken. */
+	bool show = t && !t->each && !t->inside;
 	if (t && show && t->exec != EXEC_NONE) {
 		if (tracee_in_stub(t, ip))
 			show = false;
@@ -98,22 +99,25 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 	}
 	/* Faults are the tracer's to inject. */
 	bool hand_over = show && !foreign && trace_injects(c->nr);
-	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several(), .shown_as = t ? t->live.guest_tid : 0};
+	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several()};
+	if (t) {
+		mine.who.process = t->live.guest_tgid;
+		mine.who.shown_as = t->live.guest_tid;
+	}
 	pthread_mutex_unlock(&trace_mu);
 	if (!show)
 		return TRACE_GO_ON;
 	if (hand_over && trace_take_over(c->pid))
 		return TRACE_AGAIN;
-	pid_t tgid;
 	if (!mine.who.shown_as)
-		c->ops->guest_pids(c, &tgid, &mine.who.shown_as);
+		c->ops->guest_pids(c, &mine.who.process, &mine.who.shown_as);
 	mine.shown.opt = trace_opt;
 	mine.shown.c = c;
 	mine.shown.foreign = foreign;
 	mine.entered_ns = trace_opt->spent || trace_opt->summary || trace_opt->json ? trace_now_ns() : 0;
-	if (trace_opt->lines || trace_opt->n_paths)
+	if (trace_opt->lines)
 		format_entry(&mine.shown);
-	mine.active = trace_path_wanted(&mine.shown);
+	mine.active = true;
 	return TRACE_GO_ON;
 }
 
@@ -132,7 +136,7 @@ bool trace_continues(const struct call *c)
 {
 	if (!mine.active)
 		return false;
-	/* Without a tracer (a process that joined) its result is not to be had: it's left out. */
+	/* Where the tracer can't take it its result is not to be had: it's left out. */
 	mine.active = false;
 	return trace_take_over(c->pid);
 }

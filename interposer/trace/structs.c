@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-void format_mode(struct text *t, uint32_t mode)
+static void print_mode(struct text *t, uint32_t mode)
 {
 	static const struct value_name types[] = {
 	    {S_IFREG, "S_IFREG"}, {S_IFDIR, "S_IFDIR"}, {S_IFLNK, "S_IFLNK"},   {S_IFIFO, "S_IFIFO"},
@@ -55,7 +55,7 @@ void format_open_flags(struct text *t, uint64_t flags)
 	text_flags(t, names_open, flags, "O_???");
 }
 
-void format_dev(struct text *t, uint64_t dev)
+static void print_dev(struct text *t, uint64_t dev)
 {
 	text_puts(t, "makedev(");
 	text_printf(t, "%#x, %#x)", major(dev), minor(dev));
@@ -81,7 +81,7 @@ static void show_stat(struct shown *s, int i)
 		text_printf(t, "st_dev=makedev(%#x, %#x), st_ino=%" PRIu64 ", ", major(st.st_dev), minor(st.st_dev),
 			    (uint64_t)st.st_ino);
 	text_puts(t, "st_mode=");
-	format_mode(t, st.st_mode);
+	print_mode(t, st.st_mode);
 	if (s->opt->verbose)
 		text_printf(t, ", st_nlink=%" PRIu64 ", st_uid=%u, st_gid=%u, st_blksize=%" PRId64 ", st_blocks=%" PRId64,
 			    (uint64_t)st.st_nlink, st.st_uid, st.st_gid, (int64_t)st.st_blksize, (int64_t)st.st_blocks);
@@ -145,7 +145,7 @@ static void show_statx(struct shown *s, int i)
 	if (s->opt->verbose)
 		text_printf(t, ", stx_nlink=%u, stx_uid=%u, stx_gid=%u", st.stx_nlink, st.stx_uid, st.stx_gid);
 	text_puts(t, ", stx_mode=");
-	format_mode(t, st.stx_mode);
+	print_mode(t, st.stx_mode);
 	if (s->opt->verbose)
 		text_printf(t, ", stx_ino=%" PRIu64, (uint64_t)st.stx_ino);
 	text_printf(t, ", stx_size=%" PRIu64, (uint64_t)st.stx_size);
@@ -538,14 +538,14 @@ static void show_node_mode(struct shown *s, int i)
 {
 	uint32_t mode = (uint32_t)s->c->args[i];
 	if (mode & S_IFMT)
-		format_mode(&s->text, mode);
+		print_mode(&s->text, mode);
 	else
 		text_printf(&s->text, "%#03o", mode);
 }
 
 static void show_dev(struct shown *s, int i)
 {
-	format_dev(&s->text, (uint32_t)s->c->args[i]);
+	print_dev(&s->text, (uint32_t)s->c->args[i]);
 }
 
 /* pipe2(2) and dup3(2): of open(2)'s flags those without an access mode. */

@@ -85,7 +85,7 @@ static void show_tms(struct shown *s, int i)
 			    v.tms_stime, v.tms_cutime, v.tms_cstime);
 }
 
-void format_rusage(struct shown *s, int i)
+static void print_rusage(struct shown *s, int i)
 {
 	struct rusage v;
 	struct text *t = &s->text;
@@ -110,7 +110,7 @@ static void show_rusage(struct shown *s, int i)
 	if (s->c->nr == SYS_wait4 && s->rval <= 0)
 		format_addr(&s->text, s->c->args[i]);
 	else
-		format_rusage(s, i);
+		print_rusage(s, i);
 }
 
 static void show_timex(struct shown *s, int i)

@@ -27,14 +27,33 @@ static inline bool trace_set_has(const trace_set *s, uint64_t nr)
 	return nr < TRACE_CALLS && (s->bits[nr / 64] >> (nr % 64) & 1);
 }
 
-/* -e inject=: at the first, first+step... call of one process; step 0: once; first and step 1: always. */
+/* -e read=, write=: descriptors; all above the last that has a bit, too, or none. */
+#define TRACE_FDS 1024
+struct trace_fds {
+	uint64_t bits[TRACE_FDS / 64];
+	bool above;
+};
+static inline bool trace_fds_have(const struct trace_fds *s, int fd)
+{
+	return fd >= 0 && (fd < TRACE_FDS ? s->bits[fd / 64] >> (fd % 64) & 1 : s->above);
+}
+
+static inline bool trace_fds_any(const struct trace_fds *s)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(s->bits); i++)
+		if (s->bits[i])
+			return true;
+	return s->above;
+}
+
+/* -e inject=: at the first, first+step... call of one process up to the last; step 0: once; first and step 1: always. */
 struct trace_inject {
 	trace_set calls;
 	bool fakes; /* the call isn't made; result: -errno or the value */
 	int64_t result;
 	int signal; /* sent before the call, or 0 */
 	unsigned delay_enter_us, delay_exit_us;
-	unsigned first, step;
+	unsigned first, last, step;
 };
 
 enum trace_clock { CLOCK_NONE, CLOCK_SECONDS, CLOCK_MICRO, CLOCK_EPOCH };
@@ -50,7 +69,10 @@ struct trace_options {
 	unsigned n_injects;
 	const char *paths[TRACE_PATHS];
 	unsigned n_paths;
+	trace_set raw; /* -e raw=: arguments as numbers */
+	struct trace_fds read_fds, write_fds;
 	bool summary, lines; /* -c: summary alone; -C: both */
+	bool by_process;     /* the summary is one for each process, too */
 	enum trace_clock clock;
 	enum trace_sort { SORT_TIME, SORT_CALLS, SORT_ERRORS, SORT_NAME, SORT_AVERAGE, SORT_NOTHING } sort;
 	unsigned quiet;   /* 2: no ends of processes */
@@ -60,14 +82,23 @@ struct trace_options {
 	bool fd_details;  /* sockets' addresses, devices' numbers */
 	bool relative, spent, verbose, fd_paths, only_ok, only_failed, json;
 	unsigned hex, strsize;
-	const char *file; /* -o, or NULL */
-	int fd;           /* what file became, or -1: standard error */
-	bool tty;         /* fd is a terminal that may be in raw mode */
+	const char *file;       /* -o, or NULL */
+	bool per_process_files; /* -ff with it */
+	int fd;                 /* what file became, or -1: standard error */
+	bool tty;               /* fd is a terminal that may be in raw mode */
 };
 
 /* expr.c: what -e says. Dies with a message. */
 void trace_defaults(struct trace_options *t);
 void trace_expression(struct trace_options *t, const char *expr);
+/* sets.c: "read,%file", "!..."; dies with a message. */
+void trace_parse_set(trace_set *s, const char *text);
+/* -P: calls that name nothing are of no interest. */
+void trace_narrow_to_paths(struct trace_options *t);
+
+/* paths.c: the state that the sandbox's command starts in, in which -P looks its paths up. Takes a reference. */
+struct record;
+void trace_paths_init(struct record *first);
 
 /* observe.c. Before the supervisor's filter; starts the thread. */
 void trace_start(const struct trace_options *opt);
@@ -91,6 +122,9 @@ void trace_blocks(const struct call *c);
 /* The handler wants the host to run the call. True: the tracer has taken over, as TRACE_AGAIN. */
 bool trace_continues(const struct call *c);
 void trace_leave(const struct call *c, int64_t r);
+
+/* exec_join.c: the process, in a call, is about to execute a command that joins. Returns when it's traced, if it is to be. */
+void trace_joined(pid_t tid);
 
 /*
  * together.c: where the tracees run for the moment, and what they are told of it. By workers, with no lock.

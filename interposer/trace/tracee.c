@@ -4,6 +4,7 @@
 #include "interposer/trace/together.h"
 
 #include "base/log.h"
+#include "interposer/supervisor.h"
 
 #include <string.h>
 #include <time.h>
@@ -13,7 +14,7 @@
 
 pthread_mutex_t trace_mu = PTHREAD_MUTEX_INITIALIZER;
 const struct trace_options *trace_opt;
-bool trace_started;
+bool trace_joins;
 static struct tracee *buckets[BUCKETS];
 static unsigned n_tracees;
 
@@ -66,6 +67,11 @@ struct tracee *tracee_get(pid_t tid)
 	return t;
 }
 
+bool tracee_is_ours(pid_t tid)
+{
+	return !execroot_running(tid);
+}
+
 void tracee_drop(struct tracee *t)
 {
 	unlink_tracee(t);
@@ -73,6 +79,7 @@ void tracee_drop(struct tracee *t)
 	free(t->shown.text.p);
 	free(t->shown.extra.p);
 	free(t->shown.stack.p);
+	free(t->shown.bytes.p);
 	free(t);
 }
 
@@ -103,10 +110,11 @@ bool tracee_several(void)
 
 struct line_of tracee_line(struct tracee *t)
 {
-	pid_t tgid, tid = -1;
+	pid_t tgid = -1, tid = -1;
 	live_ops.guest_pids(&t->live.call, &tgid, &tid);
 	return (struct line_of){.tid = t->tid,
 				.shown_as = tid,
+				.process = tgid,
 				.several = n_tracees > 1,
 				.injected = t->injected,
 				.begun = t->begun,
@@ -116,17 +124,6 @@ struct line_of tracee_line(struct tracee *t)
 bool tracee_in_stub(const struct tracee *t, uint64_t ip)
 {
 	return ip + STUB_SPAN >= t->stub_ip && ip <= t->stub_ip + STUB_SPAN;
-}
-
-bool trace_path_wanted(const struct shown *s)
-{
-	if (!trace_opt->n_paths)
-		return true;
-	for (int i = 0; i < s->n_paths; i++)
-		for (unsigned k = 0; k < trace_opt->n_paths; k++)
-			if (!strcmp(s->path[i], trace_opt->paths[k]))
-				return true;
-	return false;
 }
 
 bool trace_wants(int nr)
@@ -149,7 +146,7 @@ const struct trace_inject *trace_injected(struct tracee *t, int nr)
 		if (!trace_set_has(&in->calls, (uint64_t)(int64_t)nr))
 			continue;
 		unsigned n = ++t->inject_counts[i];
-		if (n >= in->first && (in->step ? (n - in->first) % in->step == 0 : n == in->first))
+		if (n >= in->first && n <= in->last && (in->step ? (n - in->first) % in->step == 0 : n == in->first))
 			return in;
 	}
 	return NULL;

@@ -27,6 +27,7 @@ struct tracee {
 	bool begun;                      /* output_entry() was called */
 	bool inside, shows, checking_in; /* between entry and exit; of a call that is shown; of the stub's check-in */
 	bool leaving;                    /* to be let go at its next stop */
+	bool starting;                   /* still our own code, before the first program: nothing of it is shown */
 	enum exec_state exec;
 	uint64_t stub_ip;
 	int64_t entered_ns;
@@ -40,7 +41,7 @@ struct tracee {
 
 extern pthread_mutex_t trace_mu;
 extern const struct trace_options *trace_opt; /* constant once the first call is made */
-extern bool trace_started; /* the command's own execve has succeeded: what init tries before that along PATH isn't shown */
+extern bool trace_joins;                      /* commands that join are traced, too; under trace_mu */
 
 struct tracee *tracee_find(pid_t tid);
 /* Makes one when there is none. */
@@ -55,8 +56,10 @@ void tracee_each(void (*fn)(struct tracee *t));
 
 /* Is the address in the loader stub that the process runs? */
 bool tracee_in_stub(const struct tracee *t, uint64_t ip);
-/* -P: does the call name one of the paths? */
-bool trace_path_wanted(const struct shown *s);
+/* paths.c: -P. The paths are looked up once, when a trace begins. */
+void trace_paths_start(const struct trace_options *o);
+/* Does the call, which has only begun, name one of the paths or a descriptor of one? */
+bool trace_path_wanted(struct call *c, bool foreign);
 bool trace_injects(int nr);
 /* What is to be put in the place of t's call nr, counted; or NULL. */
 const struct trace_inject *trace_injected(struct tracee *t, int nr);
@@ -67,11 +70,16 @@ int64_t trace_now_ns(void);
 void report_start(void);
 void trace_shown(void);
 
+/* The process has not executed a program yet: it's a copy of the sandbox's own. */
+bool tracee_is_ours(pid_t tid);
+
 /* observe.c, by any thread, without trace_mu: the thread tid is to stop when its call returns, and at each call from then on. False: it can't be. */
 bool trace_take_over(pid_t tid);
 
-/* observe.c, for the thread that is the tracer (its own, or attach.c's), which says so first. */
-void trace_set_tracer(void);
+/* observe.c, for the thread that is the tracer (its own, or attach.c's), which says so first, and how it takes threads (PTRACE_SEIZE). */
+void trace_set_tracer(long options);
+/* From now on (or no more) it comes to trace_take_asked() when other threads want it. */
+void trace_serves(bool yes);
 /* What waitpid(2) told it. Without trace_mu. */
 void trace_event(pid_t pid, int wstatus);
 /* Does what other threads have asked of it: they interrupt its wait by SIGUSR2. */

@@ -27,7 +27,7 @@ same_as want commit
 
 # Names are the program's choice: none reaches a terminal as it is.
 "$SANDBOX" --name $n --chdir "$PWD/B" -- sh -c ': >"$(printf "a\\033[31m\\302\\2331m")"' || fail "a name of control characters"
-: >"B/$(printf 'a\033[31m\302\2331m')"
+echo host >"B/$(printf 'a\033[31m\302\2331m')"
 "$SANDBOX" commit --dry-run $n >list 2>&1 && fail "no conflict"
 grep -q '^A .*/a?\[31m??1m$' list && grep -q '^conflict: .*/a?\[31m??1m:' list || fail "a name: $(cat -v list)"
 rm "B/$(printf 'a\033[31m\302\2331m')"
@@ -112,10 +112,25 @@ e" ] || fail "$t: $(cat err)"
 	cmp -s "X/$PWD/B/punch" native/punch && [ "$(stat -c %b "X/$PWD/B/newsparse")" -lt 100 ] || fail "$t: holes"
 	chmod -R u+rwX X
 done
-# A name of a changed file that the sandbox never used is not known: that's said.
+# Names of a changed file that the sandbox never used: below a directory that it never looked into, in one that it moved, and one that's gone.
 "$SANDBOX" discard $n
-"$SANDBOX" --name $n --chdir "$PWD/B" -- sh -c 'echo hh >>hl1; chmod 600 ro1'
-"$SANDBOX" export $n l3.tar 2>err && grep -q "2 changed files have other hard links" err || fail "other links: $(cat err)"
+mkdir -p R/B/far/away R/B/takes R/elsewhere && echo l >R/B/hl1 && for f in B/hl2 B/far/away/h B/takes/h; do ln R/B/hl1 R/$f; done
+echo r >R/B/ro1 && ln R/B/ro1 R/elsewhere/ro2
+root="--root $PWD/R --ro-bind /usr /usr --ro-bind /lib /lib --ro-bind /lib64 /lib64"
+# shellcheck disable=SC2086
+"$SANDBOX" --name $n $root --chdir /B -- /usr/bin/env sh -c 'echo hh >>hl1; chmod 600 ro1; mv takes taken' || fail "a root of its own"
+"$SANDBOX" export $n l3.tar 2>err && [ ! -s err ] || fail "other links: $(cat err)"
+rm -rf X && mkdir X && tar -xpf l3.tar -C X 2>/dev/null
+for f in hl1 hl2 far/away/h taken/h; do [ "$(stat -c %h:%s X/B/$f)" = 4:5 ] || fail "other links: $f"; done
+[ "$(stat -c %a X/elsewhere/ro2)" = 600 ] || fail "another link elsewhere"
+rm R/B/far/away/h
+"$SANDBOX" export $n l3.tar 2>err && grep -q "1 other hard link of changed files" err || fail "a link that is gone: $(cat err)"
+# A file is there when it's whole.
+"$SANDBOX" export $n /dev/full 2>/dev/null && fail "a full device"
+echo old >l4.tar
+(ulimit -f 1; trap '' XFSZ; "$SANDBOX" export $n l4.tar 2>/dev/null) && fail "a file too large"
+[ "$(cat l4.tar)" = old ] && [ -z "$(find . -maxdepth 1 -name 'l4.tar?*')" ] || fail "half an archive"
+(umask 027; "$SANDBOX" export $n l4.tar) && [ "$(stat -c %a l4.tar)" = 640 ] || fail "mode of an archive"
 # As a layer of an image.
 if command -v umoci >/dev/null; then
 	umoci init --layout img && umoci new --image img:x && umoci raw add-layer --image img:x l.tar || fail "umoci doesn't take it"

@@ -51,15 +51,28 @@ diff want got || fail "diff"
 said "bind /mnt (of $here/a) are not part of the archive"
 tar tf x.tar | grep -q of-root || fail "export of the root's"
 
+# With the binds: on top of nothing, the unchanged of a source that has another place is in it, too.
+"$SANDBOX" export --binds $n x.tar 2>err && [ ! -s err ] || fail "export --binds: $(cat err)"
+tar tf x.tar | grep -e ^mnt -e of-root | sort >got
+printf 'mnt/%s\n' '' .wh..wh..opq below/ below/.wh..wh..opq below/n below/t e/ e/h f | sort >want
+echo tmp/of-root >>want
+diff want got || fail "export --binds"
+"$SANDBOX" --name $n-2 --cow-bind "$here/b" "$here/b" -- sh -c "echo u >>$here/b/t; rm $here/b/s" && "$SANDBOX" export --binds $n-2 x.tar || fail "export of a bind in its place"
+tar tf x.tar >got
+printf '%s/b/%s\n' "${here#/}" '' "${here#/}" .wh.s "${here#/}" t | diff - got || fail "export of a bind in its place"
+"$SANDBOX" discard $n-2
+
 # Runs that don't go with it.
 "$SANDBOX" --name $n --cow-bind "$here/a" /mnt -- true 2>err || fail "without one of them"
 said "bind /mnt/below (of $here/b) stay as they are"
 "$SANDBOX" --name $n --cow-bind "$here/other" /mnt -- true 2>err
 [ $? = 125 ] || fail "another source"
 said "of $here/a on /mnt, not of $here/other"
-"$SANDBOX" --name $n --cow-bind one-file/x /x -- true 2>err
-[ $? = 125 ] || fail "a file"
-said "single file"
+"$SANDBOX" --name $n --cow-bind one-file/x /mnt -- true 2>err
+[ $? = 125 ] || fail "a file in a directory's place"
+said "of $here/a on /mnt, not of $here/one-file/x"
+"$SANDBOX" --name $n --cow-bind /dev/null /x -- true 2>err
+[ $? = 125 ] || fail "a device"
 "$SANDBOX" --name $n --cow-bind a /x --cow-bind b //x/. -- true 2>err
 [ $? = 125 ] || fail "twice"
 "$SANDBOX" --from $n $binds -- sh -c 'cat /mnt/g /tmp/of-root' >out 2>err
@@ -96,6 +109,35 @@ is 0 '' --commit $binds -- sh -c 'echo c >/mnt/below/c'
 [ "$(cat b/c)" = c ] || fail "--commit"
 is 0 '' --keep $n $binds -- sh -c 'echo k >/mnt/below/k'
 is 0 k --name $n $binds -- cat /mnt/below/k
+"$SANDBOX" discard $n
+
+# A single file, under another name inside, of which the host has another link.
+echo keep >one-file/other; ln one-file/x one-file/y; setfattr -n user.a -v b one-file/x
+binds="--cow-bind $here/one-file/x /tmp/z"
+for i in 1 2; do is 0 x --name $n $binds -- cat /tmp/z; done
+[ -z "$("$SANDBOX" diff $n)" ] || fail "a file that was only read"
+is 0 $'x\nmore' --name $n $binds -- sh -c 'chmod 640 /tmp/z; setfattr -n user.c -v d /tmp/z; echo more >>/tmp/z; cat /tmp/z'
+is 0 $'x\nmore\n640 7' --name $n $binds -- sh -c 'cat /tmp/z; stat -c "%a %s" /tmp/z; rm -f /tmp/z 2>/dev/null; mv /tmp/z /tmp/z2 2>/dev/null; :'
+[ "$(cat one-file/x)" = x ] && [ "$(stat -c %a:%h one-file/x)" != 640:2 ] || fail "a file: the host changed"
+printf '%s\n' "copy-on-write bind /tmp/z of $here/one-file/x:" "M -rw-r----- $(id -u):$(id -g) 7 /tmp/z" >want
+"$SANDBOX" diff $n | diff want - || fail "diff of a file"
+"$SANDBOX" diff -u $n /tmp/z | grep -qx '+more' || fail "diff -u of a file"
+[ -z "$("$SANDBOX" diff $n /tmp/z/x /tmp/x)" ] || fail "diff of other paths"
+[ "$("$SANDBOX" commit --dry-run $n)" = "M /tmp/z" ] || fail "--dry-run of a file"
+"$SANDBOX" --name $n --cow-bind $here/one-file /tmp/z -- true 2>err
+[ $? = 125 ] || fail "its directory in its place"
+cp one-file/y before-commit; echo host >>one-file/y
+"$SANDBOX" commit $n 2>err
+[ $? = 1 ] || fail "no conflict in a file"
+said "^conflict: /tmp/z: the host has changed it"
+"$SANDBOX" commit --force $n /tmp 2>err || fail "commit of a file: $(cat err)"
+[ "$(cat one-file/y)" = $'x\nmore' ] && [ "$(stat -c %a:%h one-file/x)" = 640:2 ] && [ "$(getfattr --only-values -n user.c one-file/x)" = d ] && [ "$(ls -A one-file)" = $'other\nx\ny' ] ||
+	fail "a file committed: $(ls -l one-file)"
+[ -z "$("$SANDBOX" diff $n)" ] || fail "a file isn't forgotten"
+# Of one that isn't in the layer but for its mode the data are the host's.
+is 0 "" --name $n $binds -- chmod 600 /tmp/z
+echo later >>one-file/x
+is 0 $'later\n600 13' --name $n $binds -- sh -c 'tail -n 1 /tmp/z; stat -c "%a %s" /tmp/z'
 "$SANDBOX" discard $n
 
 # As many as there may be.

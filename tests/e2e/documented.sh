@@ -26,6 +26,30 @@ for o in $(printf '%s\n' "${COMPREPLY[@]}"); do
 done
 if command -v zsh >/dev/null; then
 	zsh -n "$here/completions/_sandbox" || fail "zsh syntax"
+	# What an interactive one makes of a line and a tabulator.
+	cat >complete.zsh <<'Z'
+zmodload zsh/zpty || exit 77
+zpty shell 'zsh -f -i'
+zpty -w shell "TERM=dumb PS1= PROMPT_EOL_MARK=; unset zle_bracketed_paste; fpath=($1 \$fpath); path=($2 \$path); autoload -U compinit; compinit -u -D"
+shift 2
+for line; do
+	zpty -w shell "print BE''GIN"
+	zpty -r -m shell out '*BEGIN*'
+	zpty -n -w shell "$line"$'\t'
+	zpty -n -w shell $'\C-a: \C-e\n'
+	zpty -w shell "print E''ND"
+	zpty -r -m shell out '*END*'
+	print -r -- "$out"
+done
+Z
+	# rc 77: without that module.
+	got=$(timeout -k 1 30 zsh -f complete.zsh "$here/completions" "$here" 'sandbox trace --by-p' 'sandbox dis' 'sandbox learn --mer' 'sandbox ps --j' \
+		'sandbox trace -S av' 'sandbox --explain=j')
+	if [ $? != 77 ]; then
+		for want in 'trace --by-process' discard 'learn --merge' 'ps --json' 'trace -S avg-time' '--explain=json'; do
+			grep -qF ": sandbox $want" <<<"$got" || fail "zsh does not complete sandbox $want: $(cat -v <<<"$got")"
+		done
+	fi
 fi
 for page in "$here"/man/*; do
 	command -v man >/dev/null || break

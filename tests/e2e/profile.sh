@@ -35,6 +35,17 @@ if command -v git >/dev/null; then
 	again git -c user.name=a -c user.email=b@c commit -q --allow-empty -m x
 fi
 
+if command -v node >/dev/null; then
+	again node -e 'require("fs").writeFileSync("n", "1"); console.log(require("path").join("a", "b"))'
+fi
+if command -v perl >/dev/null; then
+	again perl -e 'use POSIX; open(my $f, ">", "pl") or die; print $f "x"; close $f; print -s "pl"'
+fi
+if python3 -m venv --without-pip venv >/dev/null 2>&1; then
+	echo 'print("of the venv")' >"$(echo venv/lib/python*/site-packages)/mine.py"
+	again venv/bin/python -c 'import mine, sys; print(sys.prefix == sys.base_prefix)'
+fi
+
 # Only what was used.
 run_ learn -o ../p.json --chdir "$PWD" -- sh -c 'read a <file; cat dir/a; : >made' >/dev/null
 cannot() { # WHAT STATUS WORD...
@@ -52,6 +63,11 @@ cannot "a new name" 2 sh -c ': >other'
 run_ learn --merge -o ../p.json --chdir "$PWD" -- cat dir/sub/b >/dev/null
 cannot "what was added" 0 cat dir/sub/b
 cannot "what was learnt before" 0 sh -c 'read a <file && cat dir/a && : >made'
+
+# What a search tries on its way isn't called refused; what is there and hidden is.
+got=$(PATH=/nowhere/bin:/usr/games:/usr/local/sbin:$PATH run_ --explain --profile ../p.json --chdir "$PWD" -- sh -c 'cat dir/a; nosuchprogram; cat /etc/passwd' 2>&1 >/dev/null)
+grep -q 'games\|local/sbin\|nosuchprogram"' <<<"$got" && fail "a search is called refused: $got"
+grep -qF '"/etc/passwd" by openat (ENOENT)' <<<"$got" || fail "what was refused isn't told: $got"
 
 # However it is tried. Written by hand: a file to read, one that isn't there, a directory for everything.
 mkdir -p free hidden

@@ -24,7 +24,7 @@ if command -v python3 > /dev/null; then
 	python3 -c 'import json,sys; print(*[json.loads(l)["type"] for l in sys.stdin])' <<< "$got" | grep -q 'call exit$' || fail "json: $got"
 fi
 has '% time +seconds' "$(tr_ -c -- true 2>&1)"
-for bad in -p1 -yyy '--effects -c' '-e status=odd' '-e nosuchcall' '-e /zz' '-e inject=read:delay=x' '-o |cat' -A '-S odd'; do
+for bad in -p1 -yyy '--effects -c' '-e status=odd' '-e nosuchcall' '-e /zz' '-e inject=read:delay=x' '-o |' '-ff -c -o x' '-ff --json -o x' '-ff -o |cat' '-A -o |cat' --by-process '-e read=x' '-e verbose=all' -n '-e inject=read:error=EIO:when=3..2' -A '-S odd'; do
 	got=$(tr_ $bad -- true 2>&1)
 	[ $? = 125 ] || fail "$bad is accepted: $got"
 done

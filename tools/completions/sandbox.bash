@@ -7,7 +7,7 @@ _sandbox() {
 	local kept="--name --from --discard --commit --keep --ask --on-error"
 	COMPREPLY=()
 	case $sub in
-	trace) i=2 run="$run $kept --profile --json --effects -p -f -o -A -e -P -c -C -S -k -q -qq -t -tt -ttt -r -T -s -v -x -xx -y -yy -z -Z" ;;
+	trace) i=2 run="$run $kept --profile --json --effects --by-process -p -f -ff -o -A -e -P -c -C -S -k -q -qq -t -tt -ttt -r -T -s -v -x -xx -y -yy -z -Z" ;;
 	files) i=2 run="$run $kept --profile -o --json --tree --only --no-missing --prefix" ;;
 	learn) i=2 run="$run $kept -o --merge" ;;
 	*) run="$run $kept --profile --version" ;;
@@ -16,7 +16,13 @@ _sandbox() {
 		case $sub in
 		diff | commit | discard | export)
 			case $cur in
-			-*) [ "$sub" = diff ] && w="-u --stat --json --all" || w="--dry-run --force"
+			-*)
+				case $sub in
+				diff) w="-u --stat --json --all" ;;
+				commit) w="--dry-run --force" ;;
+				export) w=--binds ;;
+				*) w= ;;
+				esac
 				mapfile -t COMPREPLY < <(compgen -W "$w" -- "$cur") ;;
 			/* | ./*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 			*) mapfile -t COMPREPLY < <(compgen -W "$(sandbox ls 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$cur") ;;

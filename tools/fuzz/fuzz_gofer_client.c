@@ -96,6 +96,7 @@ static int call(struct fuzz_in *in, struct gofer *g, uint32_t op)
 	uint32_t export = fuzz_u8(in) % 4;
 	const char *path = arg(in), *other = arg(in);
 	unsigned budget = fuzz_u8(in);
+	bool by_fd = budget & 1;
 	int r;
 
 	switch (op) {
@@ -124,8 +125,12 @@ static int call(struct fuzz_in *in, struct gofer *g, uint32_t op)
 	case OP_STATFS:
 		return gofer_statfs(g, export, path, &sf);
 	case OP_GETXATTR:
+		if (by_fd)
+			return value(gofer_fgetxattr(g, export, spare, other, buf, size), size);
 		return value(gofer_getxattr(g, export, path, other, buf, size), size);
 	case OP_LISTXATTR:
+		if (by_fd)
+			return value(gofer_flistxattr(g, export, spare, buf, size), size);
 		return value(gofer_listxattr(g, export, path, buf, size), size);
 	case OP_MKNOD:
 		return gofer_mknod(g, export, path, fuzz_u16(in), 0, 0, fuzz_u8(in) & 1 ? other : NULL, &attr);
@@ -135,12 +140,16 @@ static int call(struct fuzz_in *in, struct gofer *g, uint32_t op)
 		return gofer_unlink(g, export, path, fuzz_u8(in) & 1);
 	case OP_RENAME:
 		return gofer_rename(g, export, path, other, fuzz_u8(in));
-	case OP_SETATTR:
-		return gofer_setattr(g, export, path, &(struct gsetattr){.valid = fuzz_u8(in), .size = fuzz_u16(in)});
-	case OP_SETXATTR:
-		return gofer_setxattr(g, export, path, other, buf, size, 0);
-	default:
-		return gofer_setxattr(g, export, path, other, NULL, 0, 0);
+	case OP_SETATTR: {
+		struct gsetattr sa = {.valid = fuzz_u8(in), .size = fuzz_u16(in)};
+		return by_fd ? gofer_fsetattr(g, export, spare, &sa) : gofer_setattr(g, export, path, &sa);
+	}
+	default: {
+		void *v = op == OP_SETXATTR ? buf : NULL;
+		size = v ? size : 0;
+		return by_fd ? gofer_fsetxattr(g, export, spare, other, v, size, 0)
+			     : gofer_setxattr(g, export, path, other, v, size, 0);
+	}
 	}
 }
 

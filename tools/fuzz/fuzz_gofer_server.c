@@ -2,7 +2,8 @@
 /*
  * fuzz_gofer_server.c - the file server, in this process, with a client that sends what it likes.
  *
- * The input is a sequence of messages, most of them well formed on names that exist. Each is answered in the form that PROTOCOL.md gives, or
+ * The input is a sequence of messages, most of them well formed on names that exist, with descriptors as a program may hold them: opened through
+ * an export, without a name any more, of directories, of what is outside. Each is answered in the form that PROTOCOL.md gives, or
  * ends the connection without an answer; no answer and no descriptor is of an object outside the exports; what the exports don't let change
  * stays as it was; no descriptor is left.
  *
@@ -19,15 +20,17 @@
 #include <sys/stat.h>
 
 /*
- * top/outside/{secret,dir}, top/root (export 0: writable), top/ro (export 1: read-only), top/root/f (export 2), top/ro (export 3,
- * by flag alone).
+ * top/outside/{secret,dir}, top/root (export 0: writable), top/ro (export 1: read-only), top/single (export 2, a file).
  */
 static int top = -1, self_fd;
+/* Exports are mounts of their own, as in a sandbox. Where that isn't allowed no descriptor of what is outside is sent: the mount tells them apart. */
+static bool mounts;
 static struct gofer_export exports[3];
 static struct server srv = {.exports = exports, .n_exports = ARRAY_SIZE(exports), .writable = true};
 static struct conn conn = {.srv = &srv, .request_fd = -1, .reply_fd = -1};
 static struct stat outside[3], ro_before[3];
 static const char *const outside_names[] = {"outside", "outside/secret", "outside/dir"};
+static const char *const export_names[] = {"root", "ro", "single"};
 static const char *const ro_names[] = {"ro", "ro/file", "ro/dir"};
 
 static void put_file(const char *name, mode_t mode)
@@ -71,15 +74,75 @@ static void set_up(void)
 	put_file("outside/secret", 0644);
 	put_file("ro/file", 0644);
 	put_file("single", 0644);
-	exports[0] = (struct gofer_export){.rootfd = openat(top, "root", O_PATH | O_CLOEXEC)};
-	exports[1] = (struct gofer_export){.rootfd = openat(top, "ro", O_PATH | O_CLOEXEC), .ro = true};
-	exports[2] = (struct gofer_export){.rootfd = openat(top, "single", O_PATH | O_CLOEXEC)};
+	for (size_t k = 0; k < ARRAY_SIZE(exports); k++) {
+		char path[128];
+		exports[k].ro = k == 1;
+		snprintf(path, sizeof(path), "%s/%s", fuzz_scratch(), export_names[k]);
+		mounts = !gofer_open_export(path, exports[k].ro, &exports[k].rootfd);
+		if (!mounts)
+			exports[k].rootfd = openat(top, export_names[k], O_PATH | O_CLOEXEC);
+	}
 	FUZZ_CHECK(exports[0].rootfd >= 0 && exports[1].rootfd >= 0 && exports[2].rootfd >= 0);
 	self_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FUZZ_CHECK(self_fd >= 0);
 	fill_root();
 	stat_all(outside_names, ARRAY_SIZE(outside), outside);
 	stat_all(ro_names, ARRAY_SIZE(ro_before), ro_before);
+}
+
+/* A descriptor of the caller's, or -1. */
+static int gen_fd(struct fuzz_in *in, bool outside_too)
+{
+	uint8_t how = fuzz_u8(in);
+	int fd, root = exports[0].rootfd;
+
+	switch (how % 16) {
+	case 0 ... 3:
+		return openat(root, "a", O_RDONLY | O_CLOEXEC);
+	case 4:
+		return openat(root, "d/a", O_RDWR | O_CLOEXEC);
+	case 5:
+		return openat(root, "a", O_PATH | O_CLOEXEC);
+	case 6:
+		return openat(root, "up", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	case 7:
+		return openat(root, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	case 8:
+		return openat(root, "fifo", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	case 9: /* without a name */
+		fd = openat(root, "gone", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		(void)!unlinkat(root, "gone", 0);
+		return fd;
+	case 10:
+		return openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	case 11:
+		return openat(exports[1].rootfd, "file", O_RDONLY | O_CLOEXEC);
+	case 12:
+		return fcntl(exports[2].rootfd, F_DUPFD_CLOEXEC, 0);
+	case 13:
+		return fuzz_memfd("x", 1);
+	case 14:
+		return mounts && outside_too ? openat(top, "outside/secret", O_RDWR | O_CLOEXEC) : -1;
+	default:
+		return mounts && outside_too ? openat(top, "outside/dir", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	}
+}
+
+static bool takes_fd(uint32_t op)
+{
+	return op == OP_GETXATTR || op == OP_LISTXATTR || op == OP_SETATTR || op == OP_SETXATTR || op == OP_REMOVEXATTR;
+}
+
+/* What goes with a request: mostly what belongs to it. */
+static int request_fd(struct fuzz_in *in, uint32_t op)
+{
+	uint8_t how = fuzz_u8(in);
+
+	if (op == OP_FSTAT)
+		return how >= 0xf0 ? -1 : gen_fd(in, false);
+	if (takes_fd(op))
+		return how & 1 ? gen_fd(in, true) : -1;
+	return how >= 0xf0 ? gen_fd(in, op != UINT32_MAX) : -1;
 }
 
 /* The operation meant, or UINT32_MAX. */
@@ -234,8 +297,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned k = 0; k < 64 && in.left && go; k++) {
 		struct wire_out o = {.p = packet, .cap = sizeof(packet)};
 		uint32_t op = put_request(&in, &o);
-		bool with_fd = (op == OP_FSTAT) != (fuzz_u8(&in) >= 0xf0);
-		if (wire_send(pair[1], packet, o.len, with_fd ? top : -1))
+		AUTO_CLOSE int fd = request_fd(&in, op);
+		if (wire_send(pair[1], packet, o.len, fd))
 			break;
 		go = gofer_serve_one(&conn);
 		FUZZ_CHECK(conn.request_fd == -1 && conn.reply_fd == -1);

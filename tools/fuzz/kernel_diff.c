@@ -6,13 +6,15 @@
  *
  *   a descriptor opened for reading before a file was copied up keeps the old data (README). What a call says of data through it
  *   is not compared, and when such data goes into another file, the sequence ends;
- *   set-id bits of a file go when it's opened for writing, not when it's written (vfs/open.c): from the first such open on they aren't
+ *   set-id bits of a file go when it's opened for writing, not when it's written (vfs/open.c): of a file that was opened so they aren't
  *   compared;
  *   what is refused by design ends the sequence: RENAME_WHITEOUT, on a read-write bind O_TMPFILE, opening FIFOs, making sockets and devices;
  *   linkat(AT_EMPTY_PATH) by another than who opened the descriptor, which is ENOENT on the host;
- *   O_NOFOLLOW, O_TMPFILE (with O_DIRECTORY) and, of what was opened from the lower, O_NOATIME in F_GETFL;
+ *   F_GETFL: O_NOFOLLOW of files and directories; O_DIRECTORY of directories; O_TMPFILE of nameless files; O_NOATIME of what is read
+ *   from the lower, where there is no atime to keep;
  *   positions in directories are a file system's own: a seek to another than the start ends the sequence;
- *   O_PATH descriptors: lseek, fsync, F_SETFL, F_GETFL and ioctl aren't EBADF (vfs/README.md);
+ *   O_PATH descriptors: lseek, fsync, F_SETFL, F_GETFL and ioctl aren't EBADF (vfs/README.md); what else runs natively fails, too,
+ *   but may say so differently;
  *   times of now, inode and device numbers, sizes of directories, order of names are a file system's own.
  */
 #include "tools/fuzz/kernel_fuzz.h"
@@ -31,9 +33,20 @@
 struct kf_shared *kf_shared;
 uint64_t kf_calls;
 static unsigned runs;
-static bool written; /* a file was opened for writing in this sequence */
+static struct {
+	uint64_t ino[KF_OPS];
+	unsigned n;
+} written; /* files that were opened for writing in this sequence, by the guest's numbers */
 
 enum ending { SAME, DIFFERS, ENDS };
+
+static bool was_written(uint64_t ino)
+{
+	for (unsigned i = 0; i < written.n; i++)
+		if (written.ino[i] == ino)
+			return true;
+	return false;
+}
 
 void kf_start(void)
 {
@@ -67,8 +80,9 @@ static enum ending PRINTF_LIKE(2, 3) differ(struct kf_diff *d, const char *fmt, 
 /* --- What was written --- */
 struct attrs {
 	uint32_t mode, uid, gid;
-	uint64_t nlink, rdev;
-	int64_t size, mtime, mtime_ns;
+	uint64_t nlink, rdev, ino;
+	int64_t size, atime, mtime;
+	int64_t atime_ns, mtime_ns;
 };
 
 static struct attrs from_stat(const void *p)
@@ -76,42 +90,57 @@ static struct attrs from_stat(const void *p)
 	struct stat st;
 
 	memcpy(&st, p, sizeof(st));
-	return (struct attrs){st.st_mode,
-			      st.st_uid,
-			      st.st_gid,
-			      st.st_nlink,
-			      S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ? st.st_rdev : 0,
-			      S_ISDIR(st.st_mode) ? 0 : st.st_size,
-			      S_ISFIFO(st.st_mode) ? KF_PAST : st.st_mtim.tv_sec,
-			      st.st_mtim.tv_nsec};
+	return (struct attrs){.mode = st.st_mode,
+			      .uid = st.st_uid,
+			      .gid = st.st_gid,
+			      .nlink = st.st_nlink,
+			      .rdev = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode) ? st.st_rdev : 0,
+			      .ino = st.st_ino,
+			      .size = S_ISDIR(st.st_mode) ? 0 : st.st_size,
+			      .atime = st.st_atim.tv_sec,
+			      .mtime = st.st_mtim.tv_sec,
+			      .atime_ns = st.st_atim.tv_nsec,
+			      .mtime_ns = st.st_mtim.tv_nsec};
 }
 static struct attrs from_statx(const void *p)
 {
 	struct statx st;
 
 	memcpy(&st, p, sizeof(st));
-	return (struct attrs){st.stx_mode,
-			      st.stx_uid,
-			      st.stx_gid,
-			      st.stx_nlink,
-			      0,
-			      S_ISDIR(st.stx_mode) ? 0 : (int64_t)st.stx_size,
-			      S_ISFIFO(st.stx_mode) ? KF_PAST : st.stx_mtime.tv_sec,
-			      st.stx_mtime.tv_nsec};
+	return (struct attrs){
+	    .mode = st.stx_mode,
+	    .uid = st.stx_uid,
+	    .gid = st.stx_gid,
+	    .nlink = st.stx_nlink,
+	    .rdev = S_ISCHR(st.stx_mode) || S_ISBLK(st.stx_mode) ? (uint64_t)st.stx_rdev_major << 32 | st.stx_rdev_minor : 0,
+	    .ino = st.stx_ino,
+	    .size = S_ISDIR(st.stx_mode) ? 0 : (int64_t)st.stx_size,
+	    .atime = st.stx_atime.tv_sec,
+	    .mtime = st.stx_mtime.tv_sec,
+	    .atime_ns = st.stx_atime.tv_nsec,
+	    .mtime_ns = st.stx_mtime.tv_nsec};
+}
+
+/* Of two times those of now are alike. */
+static bool same_time(mode_t mode, int64_t h, int64_t h_ns, int64_t g, int64_t g_ns)
+{
+	return S_ISFIFO(mode) || (h >= KF_PAST && g >= KF_PAST) || (h == g && h_ns == g_ns);
 }
 
 static enum ending cmp_attrs(struct kf_diff *d, struct attrs h, struct attrs g)
 {
-	mode_t mask = written && S_ISREG(h.mode) ? ~(mode_t)(S_ISUID | S_ISGID) : ~(mode_t)0;
-	bool past = h.mtime < KF_PAST || g.mtime < KF_PAST;
+	mode_t mask = S_ISREG(h.mode) && was_written(g.ino) ? ~(mode_t)(S_ISUID | S_ISGID) : ~(mode_t)0;
 
 	if ((h.mode & mask) == (g.mode & mask) && h.uid == g.uid && h.gid == g.gid && h.nlink == g.nlink &&
-	    h.rdev == g.rdev && h.size == g.size && (!past || (h.mtime == g.mtime && h.mtime_ns == g.mtime_ns)))
+	    h.rdev == g.rdev && h.size == g.size && same_time(h.mode, h.mtime, h.mtime_ns, g.mtime, g.mtime_ns) &&
+	    same_time(h.mode, h.atime, h.atime_ns, g.atime, g.atime_ns))
 		return SAME;
 	return differ(
-	    d, "host %o %u:%u %lu links %ld bytes rdev %lx m%ld.%ld, guest %o %u:%u %lu links %ld bytes rdev %lx m%ld.%ld",
-	    h.mode, h.uid, h.gid, h.nlink, h.size, h.rdev, h.mtime, h.mtime_ns, g.mode, g.uid, g.gid, g.nlink, g.size,
-	    g.rdev, g.mtime, g.mtime_ns);
+	    d,
+	    "host %o %u:%u %lu links %ld bytes rdev %lx m%ld.%ld a%ld.%ld, guest %o %u:%u %lu links %ld bytes rdev "
+	    "%lx m%ld.%ld a%ld.%ld",
+	    h.mode, h.uid, h.gid, h.nlink, h.size, h.rdev, h.mtime, h.mtime_ns, h.atime, h.atime_ns, g.mode, g.uid, g.gid,
+	    g.nlink, g.size, g.rdev, g.mtime, g.mtime_ns, g.atime, g.atime_ns);
 }
 
 #define NAMES 256
@@ -211,6 +240,7 @@ static int source_arg(int nr)
 	return nr == SYS_sendfile ? 1 : 0;
 }
 
+/* Runs natively, where a token is no O_PATH descriptor and succeeds. */
 static bool odd_on_o_path(const struct kf_op *o)
 {
 	switch (o->nr) {
@@ -225,6 +255,15 @@ static bool odd_on_o_path(const struct kf_op *o)
 	default:
 		return false;
 	}
+}
+
+/* What F_GETFL may show differently, see the head. */
+static int odd_flags(const struct kf_op *o, const struct kf_fdinfo *fd)
+{
+	if (fd->foreign)
+		return 0;
+	return O_NOFOLLOW | (fd->dir ? O_DIRECTORY : 0) | (o->res & O_TMPFILE & ~O_DIRECTORY ? O_TMPFILE : 0) |
+	       (fd->lower ? O_NOATIME : 0);
 }
 
 static bool opens(int nr)
@@ -263,14 +302,11 @@ static enum ending compare(struct kf_diff *d, const struct kf_op *o, int64_t r, 
 	char a[24], b[24];
 	bool is_list = lists(o->nr) && o->res > 0 && r > 0;
 
-	/* What runs natively finds a token, not an O_PATH descriptor: it fails as well, and may say why differently. */
-	if (fd->o_path && (odd_on_o_path(o) || (o->res == -EBADF && r < 0)))
+	if (fd->o_path && o->call->verdict != VERDICT_EMULATE && (odd_on_o_path(o) || (o->res == -EBADF && r < 0)))
 		return SAME;
 	if (refused_by_design(o, r))
 		return ENDS;
-	/* Backing files are opened with O_NOFOLLOW, tokens with O_DIRECTORY, too, nameless files by name, and that shows. */
-	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && r >= 0 &&
-	    ((o->res ^ r) & ~(O_NOFOLLOW | O_TMPFILE | O_NOATIME)) == 0)
+	if (o->nr == SYS_fcntl && o->a[1].v == F_GETFL && o->res >= 0 && r >= 0 && !((o->res ^ r) & ~odd_flags(o, fd)))
 		return SAME;
 	if (o->nr == SYS_lseek && fd->dir && o->res >= 0 && r >= 0 && (o->res || r))
 		return ENDS;
@@ -316,16 +352,18 @@ static enum ending step(struct kf_diff *d, const struct kf_op *o)
 	e = compare(d, o, r, &fd);
 	if (opens(o->nr) && r >= 0) {
 		kf_guest_fd(o->task, (uint64_t)r, &fd);
-		written |= fd.writes;
+		if (fd.writes && !was_written(fd.ino))
+			written.ino[written.n++] = fd.ino;
 	}
 	return e;
 }
 
-static void drop_setid(char *tree)
+/* In the lines of files that were written; ino: of each line, as the guest numbers them. */
+static void drop_setid(char *tree, const uint64_t *ino)
 {
-	for (char *line = tree; *line; line = strchr(line, '\n') + 1) {
+	for (char *line = tree; *line && *ino; line = strchr(line, '\n') + 1, ino++) {
 		char *mode = strchr(line, ' ') + 1;
-		if (mode[0] == '1' && mode[1] == '0')
+		if (mode[0] == '1' && mode[1] == '0' && was_written(*ino))
 			mode[2] = (char)('0' + ((mode[2] - '0') & 1));
 	}
 }
@@ -333,13 +371,12 @@ static void drop_setid(char *tree)
 static enum ending trees(struct kf_diff *d, const char *top)
 {
 	static char tree[1 << 20];
+	static uint64_t ino[KF_TREE_LINES];
 	char *h = kf_shared->tree, *g = tree;
 
-	kf_tree_dump(kf_guest_sys, NULL, top, tree, sizeof(tree));
-	if (written) {
-		drop_setid(h);
-		drop_setid(g);
-	}
+	kf_tree_dump(kf_guest_sys, NULL, top, tree, sizeof(tree), ino);
+	drop_setid(h, ino);
+	drop_setid(g, ino);
 	if (!strcmp(h, g))
 		return SAME;
 	while (*h && strcspn(h, "\n") == strcspn(g, "\n") && !strncmp(h, g, strcspn(h, "\n") + 1)) {
@@ -357,7 +394,7 @@ bool kf_differs(struct kf_diff *d)
 
 	kf_start();
 	runs++;
-	written = false;
+	written.n = 0;
 	kf_guest_top(s->fs, runs, guest, host);
 	snprintf(kf_shared->top, sizeof(kf_shared->top), "/r%u", runs);
 	kf_host_run(kf_shared);

@@ -113,13 +113,16 @@ typedef int64_t kf_sys(void *ctx, long nr, uint64_t a, uint64_t b, uint64_t c, u
 int64_t kf_raw_sys(void *ctx, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
 void kf_tree_build(kf_sys *sys, void *ctx, const char *top);
 void kf_tree_wipe(kf_sys *sys, void *ctx, const char *top);
-/* data: contents, too. */
-void kf_tree_dump(kf_sys *sys, void *ctx, const char *top, char *out, size_t size);
+/* A line an entry; ino, which may be NULL, gets the number of each line's inode and a 0 behind the last. */
+#define KF_TREE_LINES 4096
+void kf_tree_dump(kf_sys *sys, void *ctx, const char *top, char *out, size_t size, uint64_t ino[KF_TREE_LINES]);
 #define KF_PAST INT64_C(1500000000) /* times below were set by a call, later ones are of now */
 
 /* --- kernel_host.c */
 struct kf_shared *kf_host_start(void);
 void kf_host_run(struct kf_shared *h); /* seq and top are set */
+/* Of both sides since the start; ends the host's, so nothing can run after it. */
+double kf_cpu_seconds(void);
 
 /* --- kernel_guest.c */
 void kf_guest_start(struct kf_shared *h);
@@ -133,6 +136,8 @@ void kf_guest_top(enum kf_fs fs, unsigned k, char guest[KF_TOP_SIZE], char host[
 /* What the vfs says about a task's descriptor. */
 struct kf_fdinfo {
 	bool open, o_path, dir, foreign, writes;
+	bool lower; /* it is the lower's own, open for reading */
+	uint64_t ino;
 	bool stale; /* it shows a lower file that has been copied up since */
 };
 void kf_guest_fd(unsigned task, uint64_t fd, struct kf_fdinfo *out);

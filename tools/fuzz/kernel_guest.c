@@ -31,6 +31,7 @@ static uint64_t all_caps;
 static struct path top;
 static const char host_dir[] = "/mnt"; /* covered, in a mount namespace of our own */
 static dev_t lower_dev;
+static enum kf_fs under_test;
 
 static int real(unsigned task, uint64_t fd)
 {
@@ -369,8 +370,10 @@ void kf_guest_fd(unsigned task, uint64_t fd, struct kf_fdinfo *out)
 	out->dir = f.kind == VF_DIR;
 	out->foreign = f.kind == VF_FOREIGN;
 	out->writes = f.kind == VF_FILE && !f.o_path && (fcntl(host, F_GETFL) & O_ACCMODE) != O_RDONLY;
-	if (f.kind == VF_FILE && !f.o_path && S_ISREG(f.inode->mode) && (f.inode->flags & I_UPPER) && !fstat(host, &st))
-		out->stale = st.st_dev == lower_dev;
+	out->ino = f.kind == VF_FOREIGN ? 0 : f.inode->ino;
+	out->lower = under_test == KF_OVERLAY && f.kind == VF_FILE && !f.o_path && S_ISREG(f.inode->mode) &&
+		     !fstat(host, &st) && st.st_dev == lower_dev;
+	out->stale = out->lower && (f.inode->flags & I_UPPER);
 }
 
 /* --- Setting up --- */
@@ -438,14 +441,15 @@ void kf_guest_start(struct kf_shared *h)
 	all_caps = h->caps;
 	FUZZ_CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
 	FUZZ_CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	FUZZ_CHECK(mount("fuzz", host_dir, "tmpfs", MS_NOSUID, "size=512m,mode=755,inode64") == 0);
+	FUZZ_CHECK(mount("fuzz", host_dir, "tmpfs", MS_NOSUID | MS_NOATIME, "size=512m,mode=755,inode64") == 0);
 	umask(0);
 	exports[0] = export("lower", true);
 	exports[1] = export("bind", false);
 	FUZZ_CHECK(fstat(exports[0].rootfd, &st) == 0);
 	int token = directory("token"), store = directory("store");
 	/* Files that changed lie on a file system of their own, as they do in a sandbox. */
-	FUZZ_CHECK(fchdir(store) == 0 && mount("fuzz", ".", "tmpfs", MS_NOSUID, "size=512m,mode=755,inode64") == 0);
+	FUZZ_CHECK(fchdir(store) == 0 &&
+		   mount("fuzz", ".", "tmpfs", MS_NOSUID | MS_NOATIME, "size=512m,mode=755,inode64") == 0);
 	close(store);
 	char path[128];
 	snprintf(path, sizeof(path), "%s/store", host_dir);
@@ -489,6 +493,7 @@ void kf_guest_begin(const struct kf_seq *s, const char *dir)
 	AUTO_PATH struct path p = {0};
 	struct vfs_ctx ctx = {.cred = &tasks[INSPECTOR].rec->vcred, .root = &top, .cwd = &top};
 
+	under_test = s->fs;
 	FUZZ_CHECK(vfs_resolve(&ctx, NULL, dir, 0, &p) == 0);
 	for (unsigned t = 0; t < 2; t++)
 		tasks[t].rec = new_record(t ? 1000 : 0, &p);

@@ -187,7 +187,7 @@ static void run(void)
 	give(sh->seq.n ? sh->seq.op[0].task : 0);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
-	kf_tree_dump(kf_raw_sys, NULL, in_root, sh->tree, sizeof(sh->tree));
+	kf_tree_dump(kf_raw_sys, NULL, in_root, sh->tree, sizeof(sh->tree), NULL);
 	kf_tree_wipe(kf_raw_sys, NULL, in_root);
 }
 
@@ -202,7 +202,7 @@ static void confine(void)
 
 	FUZZ_CHECK(unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) == 0);
 	FUZZ_CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	FUZZ_CHECK(mount("fuzz", dir, "tmpfs", MS_NOSUID, "size=256m,mode=755,inode64") == 0);
+	FUZZ_CHECK(mount("fuzz", dir, "tmpfs", MS_NOSUID | MS_NOATIME, "size=256m,mode=755,inode64") == 0);
 	FUZZ_CHECK(chdir(dir) == 0 && syscall(SYS_pivot_root, ".", ".") == 0);
 	FUZZ_CHECK(umount2(".", MNT_DETACH) == 0 && chdir("/") == 0);
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
@@ -279,4 +279,15 @@ void kf_host_run(struct kf_shared *h)
 	futex_wake(&h->go);
 	wait_done(k);
 	FUZZ_CHECK(!h->err);
+}
+
+double kf_cpu_seconds(void)
+{
+	struct rusage own, host;
+
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	FUZZ_CHECK(getrusage(RUSAGE_SELF, &own) == 0 && getrusage(RUSAGE_CHILDREN, &host) == 0);
+	return (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec + host.ru_utime.tv_sec + host.ru_stime.tv_sec) +
+	       (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec + host.ru_utime.tv_usec + host.ru_stime.tv_usec) / 1e6;
 }

@@ -23,6 +23,8 @@ struct tree {
 	size_t n, size;
 	uint64_t inodes[512]; /* of what has several names, in the order in which they are met */
 	unsigned n_inodes;
+	uint64_t *line_ino; /* NULL: not asked for */
+	unsigned n_lines;
 };
 
 int64_t kf_raw_sys(void *ctx, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
@@ -278,6 +280,8 @@ static void dump_in(struct tree *t, int64_t dirfd, const char *name, const char 
 	int64_t r = call(t, SYS_newfstatat, (uint64_t)dirfd, put(0, name), kf_slot(2), AT_SYMLINK_NOFOLLOW, 0), fd;
 
 	say(t, "%s", path);
+	if (t->line_ino && t->n_lines < KF_TREE_LINES - 1)
+		t->line_ino[t->n_lines++] = r < 0 ? UINT64_MAX : ((const struct stat *)kf_slot(2))->st_ino;
 	if (r < 0) {
 		say(t, " -%s\n", strerrorname_np((int)-r));
 		return;
@@ -323,10 +327,12 @@ static void dump_in(struct tree *t, int64_t dirfd, const char *name, const char 
 	call(t, SYS_close, (uint64_t)fd, 0, 0, 0, 0);
 }
 
-void kf_tree_dump(kf_sys *sys, void *ctx, const char *top, char *out, size_t size)
+void kf_tree_dump(kf_sys *sys, void *ctx, const char *top, char *out, size_t size, uint64_t ino[KF_TREE_LINES])
 {
-	struct tree t = {.sys = sys, .ctx = ctx, .out = out, .size = size};
+	struct tree t = {.sys = sys, .ctx = ctx, .out = out, .size = size, .line_ino = ino};
 
 	out[0] = 0;
 	dump_in(&t, AT_FDCWD, top, "", 0);
+	if (ino)
+		ino[t.n_lines] = 0;
 }

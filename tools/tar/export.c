@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * export.c - sandbox export: a kept layer as a layer tar of the OCI image format: changed objects, ".wh.NAME" for a removed one,
- * ".wh..wh..opq" in a directory that hides the lower's. What only moved is written whole, as the format has no moves.
+ * ".wh..wh..opq" in a directory that hides the lower's. What only moved is written whole, as the format has no moves. Names of a changed file that
+ * the sandbox never used, and the journal therefore doesn't know, are searched for on the host: inside they show the change, too.
  */
 #include "tools/tar/tar.h"
 
@@ -14,11 +15,21 @@
 #include <archive_entry.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+
+/* A changed file that has more names than the model tells. */
+struct parted {
+	dev_t dev;
+	ino_t ino;
+	struct layer_inode *i;
+	unsigned left; /* names that aren't in the archive yet */
+};
 
 struct export
 {
@@ -27,7 +38,10 @@ struct export
 	int rootfd;
 	struct archive *a;
 	uint64_t done, total;
-	unsigned parted; /* files that have links which aren't in the archive */
+	struct parted *parted; /* by ino */
+	size_t n_parted, left; /* left: sum of theirs */
+	size_t skip;           /* where in path, below the place of a bind, the layer's own begin */
+	bool whole;            /* nothing of it is in a layer below this one */
 	char path[PATH_MAX];
 };
 
@@ -95,6 +109,46 @@ static void host_xattrs(struct archive_entry *ae, int fd)
 	}
 }
 
+static int by_ino(const void *a, const void *b)
+{
+	const struct parted *x = a, *y = b;
+
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+/* ino alone: of a name whose device isn't known yet. */
+static struct parted *parted_find(const struct export *x, ino_t ino, const dev_t *dev)
+{
+	const struct parted key = {.ino = ino};
+	struct parted *p = x->n_parted ? bsearch(&key, x->parted, x->n_parted, sizeof(key), by_ino) : NULL;
+
+	while (p && p > x->parted && p[-1].ino == ino)
+		p--;
+	for (; p && dev && p < x->parted + x->n_parted && p->ino == ino; p++)
+		if (p->dev == *dev)
+			return p;
+	return dev ? NULL : p;
+}
+
+static int put_inode(struct export *x, struct layer_inode *i);
+
+static int put_parted(struct export *x, struct parted *p)
+{
+	if (p->left) {
+		p->left--;
+		x->left--;
+	}
+	return put_inode(x, p->i);
+}
+
+static void set_owner(const struct export *x, struct archive_entry *ae, const struct stat *st)
+{
+	const struct layer_meta *m = &x->l->meta;
+
+	archive_entry_set_uid(ae, m->fakeroot && st->st_uid == m->host_uid ? 0 : st->st_uid);
+	archive_entry_set_gid(ae, m->fakeroot && st->st_gid == m->host_gid ? 0 : st->st_gid);
+}
+
 /* An object of the host as it is: what a moved directory brought along. */
 static int put_host(struct export *x, int dirfd, const char *name)
 {
@@ -108,7 +162,13 @@ static int put_host(struct export *x, int dirfd, const char *name)
 		archive_entry_free(ae);
 		return ae ? -errno : -ENOMEM;
 	}
+	struct parted *p = S_ISDIR(st.st_mode) ? NULL : parted_find(x, st.st_ino, &st.st_dev);
+	if (p) {
+		archive_entry_free(ae);
+		return put_parted(x, p);
+	}
 	archive_entry_copy_stat(ae, &st);
+	set_owner(x, ae, &st);
 	archive_entry_set_pathname(ae, x->path);
 	if (S_ISLNK(st.st_mode)) {
 		ssize_t n = readlinkat(fd, "", text, sizeof(text) - 1);
@@ -179,21 +239,20 @@ static void set_times(struct archive_entry *ae, int64_t mtime)
 	archive_entry_set_mtime(ae, t.tv_sec, t.tv_nsec);
 }
 
-/* Has a file of the lower a name that stayed as it was? The journal tells only of those that the sandbox changed. */
-static bool other_names(const struct layer_inode *i)
+/* How many names has a file of the lower that stayed as they were? The journal tells only of those that the sandbox changed. */
+static unsigned other_names(const struct layer_inode *i)
 {
 	const struct layer_entry *e;
 	unsigned n = 0;
 
 	TAILQ_FOREACH(e, &i->names, same)
 	n++;
-	return i->low && !S_ISDIR(i->mode) && i->nlink > n;
+	return i->low && !S_ISDIR(i->mode) && i->nlink > n ? i->nlink - n : 0;
 }
 
 /* One object of the model at x->path. */
-static int put_inode(struct export *x, const struct layer_entry *e)
+static int put_inode(struct export *x, struct layer_inode *i)
 {
-	struct layer_inode *i = e->child;
 	AUTO_CLOSE int low = i->low ? open_below(x->rootfd, i->low, O_PATH) : -1;
 	struct archive_entry *ae = archive_entry_new();
 	struct stat st;
@@ -209,8 +268,7 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 	archive_entry_set_gid(ae, i->gid);
 	if ((i->flags & JI_CLEAN) && low >= 0 && !fstat(low, &st)) {
 		archive_entry_set_mode(ae, st.st_mode);
-		archive_entry_set_uid(ae, st.st_uid);
-		archive_entry_set_gid(ae, st.st_gid);
+		set_owner(x, ae, &st);
 		mtime = ns_of(&st.st_mtim);
 	}
 	if (S_ISCHR(i->mode) || S_ISBLK(i->mode))
@@ -224,11 +282,11 @@ static int put_inode(struct export *x, const struct layer_entry *e)
 	} else if (low >= 0 && !S_ISLNK(i->mode)) {
 		host_xattrs(ae, low);
 	}
-	x->parted += !i->priv && other_names(i) && (content_differs(x->l, i) || attrs_differ(i));
 	if (i->priv) {
 		archive_entry_set_hardlink(ae, i->priv);
 		archive_entry_set_size(ae, 0);
-	} else if (!S_ISDIR(i->mode) && !TAILQ_EMPTY(&i->names) && TAILQ_NEXT(TAILQ_FIRST(&i->names), same)) {
+	} else if (!S_ISDIR(i->mode) &&
+		   (other_names(i) || (!TAILQ_EMPTY(&i->names) && TAILQ_NEXT(TAILQ_FIRST(&i->names), same)))) {
 		i->priv = strdup(x->path);
 	}
 	if (S_ISLNK(i->mode) && !i->link && low >= 0) {
@@ -273,13 +331,13 @@ static int put_entry(struct export *x, const char *dir, const struct layer_entry
 	}
 	if (!i)
 		return e->has ? put_marker(x, dir, ".wh.", e->name) : 0;
-	bool own = entry_own(e);
+	bool own = entry_own(e) && !x->whole;
 	if (own && !S_ISDIR(i->mode) && !content_differs(x->l, i) && !attrs_differ(i) && i->mtime == i->stamp->mtime)
 		return 0;
-	r = put_inode(x, e);
+	r = put_inode(x, e->child);
 	if (r || !S_ISDIR(i->mode))
 		return r;
-	if (!own && e->has)
+	if (!own && e->has && !x->whole)
 		r = put_marker(x, x->path, ".wh..wh.", ".opq");
 	if (!r && !own && i->low) {
 		AUTO_CLOSE int low = open_below(x->rootfd, i->low, O_RDONLY | O_DIRECTORY);
@@ -304,7 +362,8 @@ static int put_dir(struct export *x, const struct layer_inode *dir)
 		}
 		snprintf(x->path + len, sizeof(x->path) - len, "%s%s", len ? "/" : "", v[k]->name);
 		/* Below a moved directory a removal is simply not there. */
-		if (v[k]->child || (dir->low && !strcmp(dir->low, here)))
+		const char *at = strlen(here) > x->skip ? here + x->skip : "";
+		if (v[k]->child || (dir->low && !x->whole && !strcmp(dir->low, at)))
 			r = put_entry(x, here, v[k]);
 		if (r && r != -ECANCELED) {
 			log_msg("export: /%s: %s", x->path, strerror(-r));
@@ -316,6 +375,139 @@ static int put_dir(struct export *x, const struct layer_inode *dir)
 	return r;
 }
 
+/* --- Names that the sandbox never used --- */
+
+static int find_parted(struct export *x)
+{
+	const struct model *m = x->m;
+	struct stat st;
+
+	x->parted = malloc((m->n_inodes + 1) * sizeof(*x->parted));
+	if (!x->parted)
+		return -ENOMEM;
+	for (size_t k = 0; k < m->cap_inodes; k++) {
+		for (struct layer_inode *i = m->inodes[k]; i; i = i->hnext) {
+			unsigned n = other_names(i);
+			if (!n || (!content_differs(x->l, i) && !attrs_differ(i)))
+				continue;
+			AUTO_CLOSE int fd = open_below(x->rootfd, i->low, O_PATH);
+			if (fd < 0 || fstat(fd, &st) || st.st_nlink < 2 || (st.st_mode & S_IFMT) != (i->mode & S_IFMT))
+				continue;
+			x->parted[x->n_parted++] = (struct parted){st.st_dev, st.st_ino, i, n};
+			x->left += n;
+		}
+	}
+	qsort(x->parted, x->n_parted, sizeof(*x->parted), by_ino);
+	return 0;
+}
+
+static int search(struct export *x, int dirfd, const struct layer_inode *cover);
+
+/* Among what cover has changed, then (far) below directories that the sandbox never used: other links are mostly near. */
+static int search_in(struct export *x, DIR *d, const struct layer_inode *cover, bool far)
+{
+	const size_t len = strlen(x->path);
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	while (!r && x->left && (e = readdir(d))) {
+		const struct layer_entry *c = cover ? model_find(x->m, cover, e->d_name, strlen(e->d_name)) : NULL;
+		const bool merged = c && c->child && S_ISDIR(c->child->mode) && entry_own(c);
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || (c && !merged) || (merged && far) ||
+		    (e->d_type == DT_DIR ? far == merged
+					 : e->d_type != DT_UNKNOWN && (far || !parted_find(x, e->d_ino, NULL))) ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || len + strlen(e->d_name) + 2 > sizeof(x->path))
+			continue;
+		snprintf(x->path + len, sizeof(x->path) - len, "%s%s", len ? "/" : "", e->d_name);
+		struct parted *p = S_ISDIR(st.st_mode) || far ? NULL : parted_find(x, st.st_ino, &st.st_dev);
+		if (p)
+			r = put_parted(x, p);
+		else if (S_ISDIR(st.st_mode) && far != merged && strncmp(e->d_name, ".sandbox.filestore.", 19))
+			r = search(x, openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+				   merged ? c->child : NULL);
+		x->path[len] = '\0';
+	}
+	return r;
+}
+
+/* fd, taken over, is a directory that shows as the host has it, but for what cover, its inode or NULL, has changed. */
+static int search(struct export *x, int fd, const struct layer_inode *cover)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int r = 0;
+
+	if (!d) {
+		/* What can't be read is said at the end: a name is missing. */
+		close_fd_(&fd);
+		return 0;
+	}
+	for (unsigned far = 0; far < 2 && !r; far++) {
+		rewinddir(d);
+		r = search_in(x, d, cover, far);
+	}
+	closedir(d);
+	return r;
+}
+
+/* --- A layer --- */
+
+/* A layer below the place where its root is inside; "" for that of the whole. */
+static int put_layer(struct export *x, const char *at)
+{
+	struct layer_inode *root = x->m->root;
+	const bool bind = *at;
+	int r = root ? find_parted(x) : 0;
+
+	if (!root || r)
+		return r;
+	snprintf(x->path, sizeof(x->path), "%s", at);
+	x->skip = bind ? strlen(at) + 1 : 0;
+	if (x->l->meta.file) {
+		r = put_inode(x, TAILQ_FIRST(&root->children)->child);
+	} else {
+		if (bind && (x->whole || !(root->flags & JI_CLEAN)))
+			r = put_inode(x, root);
+		if (!r && x->whole) {
+			AUTO_CLOSE int fd = open_below(x->rootfd, "", O_RDONLY | O_DIRECTORY);
+			r = put_marker(x, x->path, ".wh..wh.", ".opq");
+			if (!r)
+				r = fd < 0 ? fd : put_host_tree(x, fd, root);
+		}
+		if (!r)
+			r = put_dir(x, root);
+		if (!r && x->left)
+			r = search(x, open_below(x->rootfd, "", O_RDONLY | O_DIRECTORY), root);
+	}
+	if (x->left && !r)
+		log_msg("export: %zu other hard link%s of changed files can't be found: the archive has them not", x->left,
+			x->left == 1 ? "" : "s");
+	for (size_t k = 0; k < x->m->cap_inodes; k++)
+		for (struct layer_inode *i = x->m->inodes[k]; i; i = i->hnext)
+			free(take_ptr(i->priv));
+	free(take_ptr(x->parted));
+	return r;
+}
+
+/* The bind's source has the same place in the root: then what's unchanged is in the layers below this one. */
+static bool in_place(const struct layer *l, const struct layer *b)
+{
+	AUTO_FREE char *source = layer_source(b);
+	AUTO_FREE char *place = xasprintf("%s%s", strcmp(l->meta.root, "/") ? l->meta.root : "", b->meta.dst);
+
+	return !strcmp(source, place);
+}
+
+static int put_bind(const struct layer *l, struct layer *b, struct archive *a)
+{
+	AUTO_MODEL struct model m = {0};
+	AUTO_CLOSE int rootfd = open_root(b);
+	struct export x = {.l = b, .m = &m, .a = a, .rootfd = rootfd, .whole = !in_place(l, b)};
+
+	load_model_or_die(&m, b);
+	return put_layer(&x, b->meta.dst + 1);
+}
+
 static int count(void *arg, const struct change *c)
 {
 	struct export *x = arg;
@@ -324,19 +516,79 @@ static int count(void *arg, const struct change *c)
 	return 0;
 }
 
+/* --- The file: all of it or none, unless it's there already and not a regular one. --- */
+
+static char *temp; /* the name until it's whole; or NULL */
+static int temp_fd;
+
+static void on_signal(int sig)
+{
+	unlink(temp);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static int begin_file(const char *file)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	const mode_t mask = umask(0);
+	struct stat st;
+
+	umask(mask);
+	if (!stat(file, &st) && !S_ISREG(st.st_mode)) {
+		temp_fd = open(file, O_WRONLY | O_CLOEXEC);
+	} else {
+		temp = xasprintf("%s.XXXXXX", file);
+		temp_fd = mkostemp(temp, O_CLOEXEC);
+		if (temp_fd >= 0 && fchmod(temp_fd, 0666 & ~mask))
+			log_msg("export: %s: %s", temp, strerror(errno));
+		for (size_t i = 0; i < ARRAY_SIZE(signals) && temp_fd >= 0; i++) {
+			struct sigaction act;
+			if (!sigaction(signals[i], NULL, &act) && act.sa_handler != SIG_IGN)
+				signal(signals[i], on_signal);
+		}
+	}
+	if (temp_fd < 0)
+		die("export: %s: %s", file, strerror(errno));
+	return temp_fd;
+}
+
+/* r: what came of it. */
+static int end_file(const char *file, int r)
+{
+	if (close(temp_fd) && !r)
+		r = -errno;
+	if (!r && temp && rename(temp, file))
+		r = -errno;
+	if (r && r != -ECANCELED)
+		log_msg("export: %s: %s", file, strerror(-r));
+	if (r && temp)
+		unlink(temp);
+	return r;
+}
+
 int tar_export(int argc, char **argv)
 {
 	AUTO_LAYER struct layer l = LAYER_INIT;
 	AUTO_MODEL struct model m = {0};
 	struct export x = {.l = &l, .m = &m};
-	const char *file = argc == 3 ? argv[2] : NULL;
+	static const struct option options[] = {{"binds", no_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
+	AUTO_BINDS struct layer_binds binds = {0};
+	bool with_binds = false;
 	int r = 0;
 
-	if (argc < 2 || argc > 3 || argv[1][0] == '-')
-		die("usage: sandbox export NAME [FILE]");
+	optind = 0;
+	while ((r = getopt_long(argc, argv, "+", options, NULL)) == 'b')
+		with_binds = true;
+	argc -= optind;
+	argv += optind;
+	if (r != -1 || argc < 1 || argc > 2)
+		die("usage: sandbox export [--binds] NAME [FILE]");
+	const char *file = argc == 2 ? argv[1] : NULL;
+	r = 0;
 	if (!file && isatty(1))
 		die("export: standard output is a terminal: name a file");
-	open_layer_or_die(&l, argv[1], 0);
+	open_layer_or_die(&l, argv[0], 0);
 	AUTO_LAYER struct layer whole = LAYER_INIT;
 	if (l.meta.n_from) {
 		r = below_flatten(&l, &whole);
@@ -344,7 +596,10 @@ int tar_export(int argc, char **argv)
 			die("export: can't put %s and what it lies on together: %s", l.name, strerror(-r));
 		x.l = &whole;
 	}
-	binds_changed(&l, "are not part of the archive");
+	if (with_binds)
+		binds_open(&binds, &l);
+	else
+		binds_changed(&l, "are not part of the archive (--binds adds them)");
 	load_model_or_die(&m, x.l);
 	x.rootfd = open_root(x.l);
 	x.a = archive_write_new();
@@ -352,26 +607,21 @@ int tar_export(int argc, char **argv)
 		die("export: out of memory");
 	if (file && strlen(file) > 3 && !strcmp(file + strlen(file) - 3, ".gz"))
 		archive_write_add_filter_gzip(x.a);
-	if (archive_write_open_filename(x.a, file) != ARCHIVE_OK)
+	if ((file ? archive_write_open_fd(x.a, begin_file(file)) : archive_write_open_filename(x.a, NULL)) != ARCHIVE_OK)
 		die("export: %s", archive_error_string(x.a));
 	if (m.root)
 		r = layer_changes(x.l, &m, x.rootfd, count, &x);
-	if (!r && m.root)
-		r = put_dir(&x, m.root);
+	if (!r)
+		r = put_layer(&x, "");
+	for (unsigned i = 0; i < binds.n && !r; i++)
+		r = put_bind(&l, &binds.v[i], x.a);
 	progress("export", 0, 0);
-	if (x.parted)
-		log_msg("export: %u changed file%s other hard links on the host: the archive changes only the names that "
-			"were used",
-			x.parted, x.parted == 1 ? " has" : "s have");
 	if (archive_write_close(x.a) != ARCHIVE_OK && !r)
 		r = fail(&x);
 	archive_write_free(x.a);
 	close(x.rootfd);
-	for (size_t k = 0; k < m.cap_inodes; k++)
-		for (struct layer_inode *i = m.inodes[k]; i; i = i->hnext)
-			free(take_ptr(i->priv));
-	if (r && file)
-		unlink(file);
+	if (file)
+		r = end_file(file, r);
 	if (whole.dirfd >= 0)
 		(void)!layer_discard(&whole);
 	return r ? CMD_FAILED : 0;

@@ -4,51 +4,44 @@
  *
  * A thread in a blocking open(2) could not be called off when its tracee gets a signal. So all opens are non-blocking, and the waiting
  * is here: a writer until a reader's descriptor exists (else ENXIO), a reader until a writer has come. Every open of a FIFO in
- * the sandbox passes here, so openers wake each other; the time-out is only for signals.
+ * the sandbox passes here, so openers wake each other; who calls a wait off signals our thread (vfs_ctx.may_block); the time-out is a safety net.
  */
 #include "vfs/overlay/overlay.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <time.h>
 
-#define TICK_MS 50
+#define TICK_S 1
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
-static uint64_t turns;            /* opens of FIFOs so far, guarded by lock */
-static int scratch[2] = {-1, -1}; /* guarded by lock */
+/*
+ * Opens so far of the FIFOs of one place, a futex. Who waits on one pipe isn't woken by opens of all the others: N waiters would
+ * cost N * N wake-ups.
+ */
+static atomic_uint places[64];
 
-static void announce(void)
+static pthread_mutex_t scratch_lock = PTHREAD_MUTEX_INITIALIZER;
+static int scratch[2] = {-1, -1}; /* guarded by scratch_lock */
+
+static atomic_uint *place_of(const struct ovl_inode *o)
 {
-	pthread_mutex_lock(&lock);
-	turns++;
-	pthread_cond_broadcast(&opened);
-	pthread_mutex_unlock(&lock);
+	return &places[o->i.ino % ARRAY_SIZE(places)];
 }
 
-static uint64_t turn(void)
+static void announce(atomic_uint *at)
 {
-	pthread_mutex_lock(&lock);
-	uint64_t t = turns;
-	pthread_mutex_unlock(&lock);
-	return t;
+	atomic_fetch_add(at, 1);
+	syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-/* Until another open than those before seen, or the tick. */
-static void wait_turn(uint64_t seen)
+/* Until another open than those before seen, a signal to this thread, or the tick. */
+static void wait_turn(atomic_uint *at, unsigned seen)
 {
-	struct timespec ts;
+	static const struct timespec tick = {.tv_sec = TICK_S};
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	ts.tv_nsec += TICK_MS * 1000000L;
-	if (ts.tv_nsec >= 1000000000) {
-		ts.tv_sec++;
-		ts.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&lock);
-	while (turns == seen && !pthread_cond_timedwait(&opened, &lock, &ts))
-		;
-	pthread_mutex_unlock(&lock);
+	syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, seen, &tick, NULL, 0);
 }
 
 /*
@@ -64,12 +57,12 @@ static bool writer_seen(int fd)
 	if (poll(&p, 1, 0) > 0 && p.revents)
 		return true;
 	/* One scratch pipe for all: many programs may wait at a time, and descriptors are few. */
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&scratch_lock);
 	ssize_t n = tee(fd, scratch[1], 1, SPLICE_F_NONBLOCK);
 	seen = n > 0 || (n < 0 && errno == EAGAIN);
 	while (n > 0 && read(scratch[0], &c, 1) == 1)
 		;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&scratch_lock);
 	return seen;
 }
 
@@ -77,10 +70,10 @@ static int make_scratch(void)
 {
 	int r = 0;
 
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&scratch_lock);
 	if (scratch[0] < 0 && pipe2(scratch, O_CLOEXEC | O_NONBLOCK))
 		r = -errno;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&scratch_lock);
 	return r;
 }
 
@@ -89,14 +82,14 @@ static bool stop(struct vfs_ctx *ctx)
 	return ctx && ctx->interrupted && ctx->interrupted(ctx);
 }
 
-static int await_writer(struct vfs_ctx *ctx, int fd)
+static int await_writer(struct vfs_ctx *ctx, atomic_uint *at, int fd)
 {
 	int r = make_scratch();
 
 	if (r)
 		return r;
 	for (bool told = false;;) {
-		uint64_t seen = turn();
+		unsigned seen = atomic_load(at);
 		if (writer_seen(fd))
 			return 0;
 		if (stop(ctx))
@@ -104,18 +97,19 @@ static int await_writer(struct vfs_ctx *ctx, int fd)
 		if (!told && ctx && ctx->may_block)
 			ctx->may_block(ctx);
 		told = true;
-		wait_turn(seen);
+		wait_turn(at, seen);
 	}
 }
 
 int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *hostfd)
 {
 	int acc = flags & O_ACCMODE, r;
+	atomic_uint *at = place_of(o);
 	AUTO_CLOSE int fd = -1;
 
 	flags &= ~O_TRUNC;
 	for (bool told = false;;) {
-		uint64_t seen = turn();
+		unsigned seen = atomic_load(at);
 		fd = filestore_open(ovl_store(o), o->id, flags | O_NONBLOCK);
 		if (fd >= 0)
 			break;
@@ -126,11 +120,11 @@ int ovl_open_fifo(struct vfs_ctx *ctx, struct ovl_inode *o, int flags, int *host
 		if (!told && ctx && ctx->may_block)
 			ctx->may_block(ctx);
 		told = true;
-		wait_turn(seen);
+		wait_turn(at, seen);
 	}
-	announce();
+	announce(at);
 	if (!(flags & O_NONBLOCK)) {
-		r = acc == O_RDONLY ? await_writer(ctx, fd) : 0;
+		r = acc == O_RDONLY ? await_writer(ctx, at, fd) : 0;
 		if (r)
 			return r;
 		if (fcntl(fd, F_SETFL, flags & (O_APPEND | O_DIRECT | O_NOATIME)))

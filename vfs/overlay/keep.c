@@ -436,9 +436,15 @@ static int rewrite(const struct keep *k, const struct model *m, int *out, off_t 
 static int put_in_place(struct keep *k, int new, off_t size)
 {
 	/* glibc makes a renameat(2) of one without flags, which the supervisor's filter doesn't know. */
-	if (fdatasync(new) || syscall(SYS_renameat2, k->dirfd, ".journal", k->dirfd, "journal", 0) || fsync(k->dirfd) ||
-	    dup3(new, k->fd, O_CLOEXEC) < 0)
+	if (fdatasync(new) || syscall(SYS_renameat2, k->dirfd, ".journal", k->dirfd, "journal", 0))
 		return -errno;
+	/* What is written to the old one from here on would never be read again. */
+	if (fsync(k->dirfd) || dup3(new, k->fd, O_CLOEXEC) < 0) {
+		int r = -errno;
+		atomic_store(&k->broken, -r);
+		log_msg("can't put the new journal of the layer in place: %s", strerror(-r));
+		return r;
+	}
 	k->end = k->allocated = size;
 	k->synced = k->written;
 	return 0;
@@ -456,7 +462,7 @@ static void compact(struct keep *k)
 	pthread_mutex_lock(&k->io);
 	from = k->end;
 	pthread_mutex_unlock(&k->io);
-	r = model_load(&m, k->fd, from);
+	r = model_load_any(&m, k->fd, from);
 	if (!r && m.end != from)
 		r = -EIO;
 	if (!r)
@@ -586,7 +592,7 @@ int ovl_keep_load(void)
 		n_keeps = i + 1;
 		k->fd = cfg->stores[i].journal;
 		k->dirfd = cfg->stores[i].keep_dir;
-		r = model_load(&k->m, k->fd, -1);
+		r = model_load_any(&k->m, k->fd, -1);
 		vfs_reserve_ino(k->m.max_ino);
 	}
 	return r;
@@ -615,11 +621,17 @@ static int replay(struct keep *k, struct ovl_sb *os)
 	k->compacted = (off_t)(m->n_inodes * 160 + m->n_entries * 48);
 	filestore_reserve(k->store, m->max_back);
 	OVL(os->sb.root->inode)->jid = JOURNAL_ROOT;
+	/* The last run need not have done that: fsync(2) in this one is of its files, too, and what it removed goes from the disk now. */
+	if (fdatasync(k->fd))
+		return -errno;
 	r = layer_sweep_store(filestore_dir(k->store), m);
 	if (r)
 		return r;
 	if (!m->root)
 		return begin_journal(k, OVL(os->sb.root->inode));
+	/* It was made on a file and this is a directory, or the other way round. */
+	if ((m->root->mode ^ os->sb.root->inode->mode) & S_IFMT)
+		return -ESTALE;
 	r = ovl_keep_build(os, m);
 	if (!r && k->end - k->compacted > MAX((off_t)COMPACT_MIN, 4 * k->compacted)) {
 		int new = -1;

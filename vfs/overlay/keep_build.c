@@ -55,11 +55,26 @@ static void set_attrs(struct inode *i, const struct layer_inode *l)
 	i->btime = l->btime;
 }
 
+/* o has its data in the backing file l->back. */
+static int set_back(struct ovl_sb *os, struct ovl_inode *o, const struct layer_inode *l)
+{
+	uint64_t dev, ino;
+	int r = filestore_ident(os->store, l->back, l->mode, &dev, &ino);
+
+	if (r)
+		return r;
+	o->id = l->back;
+	o->i.flags |= I_UPPER | (S_ISREG(l->mode) ? I_LIVE : 0);
+	hostobj_add(&o->obj, dev, ino, &o->i);
+	atomic_fetch_add(&ovl_upper_files, 1);
+	return 0;
+}
+
 static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_inode *l, struct ovl_inode **out)
 {
 	struct ovl_inode *o = ovl_inode_new(&os->sb, l->mode);
 	bool reg = S_ISREG(l->mode), isdir = S_ISDIR(l->mode);
-	uint64_t dev, ino, shown = 0;
+	uint64_t shown = 0;
 	int r = 0;
 
 	if (!o)
@@ -103,13 +118,7 @@ static int make(struct ovl_sb *os, const struct inode *dir, const struct layer_i
 			i->dev = vfs_map_dev(shown);
 	}
 	if (!r && l->back) {
-		r = filestore_ident(os->store, l->back, l->mode, &dev, &ino);
-		if (!r) {
-			o->id = l->back;
-			i->flags |= I_UPPER | (reg ? I_LIVE : 0);
-			hostobj_add(&o->obj, dev, ino, i);
-			atomic_fetch_add(&ovl_upper_files, 1);
-		}
+		r = set_back(os, o, l);
 	} else if (!r && !o->low && (reg || S_ISFIFO(l->mode))) {
 		r = -ESTALE;
 	}
@@ -170,6 +179,29 @@ static int add_entry(struct ovl_sb *os, struct dentry *dir, const struct layer_e
 	return 0;
 }
 
+/* A bind of a single file: the root is all that there is. */
+static int build_file(struct ovl_sb *os, struct ovl_inode *o, struct layer_inode *l)
+{
+	const int64_t size = o->i.size;
+	int r = 0;
+
+	l->priv = o;
+	if (l->flags & JI_CLEAN)
+		return 0;
+	set_attrs(&o->i, l);
+	if (!l->back) {
+		o->i.size = size;
+	} else {
+		r = set_back(os, o, l);
+		if (!r && !ovl_quota_inode(os, 1))
+			ov_set(o, OV_COUNTED);
+		if (!r)
+			ovl_quota_dirty(o);
+	}
+	ovl_pin(o);
+	return r;
+}
+
 static int build(struct ovl_sb *os, const struct model *m)
 {
 	struct todo *todo = calloc(1, sizeof(*todo));
@@ -179,9 +211,11 @@ static int build(struct ovl_sb *os, const struct model *m)
 	if (todo) {
 		struct ovl_inode *root = OVL(os->sb.root->inode);
 		*todo = (struct todo){NULL, os->sb.root, m->root};
-		if (!(m->root->flags & JI_CLEAN))
+		if (S_ISREG(m->root->mode))
+			r = build_file(os, root, m->root);
+		else if (!(m->root->flags & JI_CLEAN))
 			set_attrs(&root->i, m->root);
-		if (m->root->flags & JI_XATTR)
+		if (!r && (m->root->flags & JI_XATTR))
 			r = ovl_xattrs_load(root, m->root->xattrs, m->root->xattrs_len);
 	}
 	while (todo) {

@@ -95,6 +95,15 @@ static void retire(struct ovl_inode *o)
 	ovl_quota_dirty(o);
 }
 
+/*
+ * Its data may not go from the disk before the journal's record of that, as what ovl_release() frees doesn't (ovl_keep_free()). Whoever
+ * can't wait leaves it to the keeper.
+ */
+static bool may_retire(const struct ovl_inode *o, bool wait)
+{
+	return !ov_is(o, OV_LOWFD) || !OVL_SB(o->i.sb)->keep || (wait && !vfs_sync(false));
+}
+
 void ovl_orphan_sweep(const struct ovl_sb *for_op)
 {
 	bool all = !for_op;
@@ -131,7 +140,7 @@ void ovl_orphan_sweep(const struct ovl_sb *for_op)
 			break;
 		n -= k;
 		for (unsigned i = 0; i < k; i++)
-			gone[i] = !filestore_busy(ovl_store(batch[i]), batch[i]->id);
+			gone[i] = !filestore_busy(ovl_store(batch[i]), batch[i]->id) && may_retire(batch[i], all);
 		vfs_wrlock();
 		for (unsigned i = 0; i < k; i++) {
 			o = batch[i];

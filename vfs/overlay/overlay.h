@@ -145,7 +145,6 @@ static inline void ov_clear(struct ovl_inode *o, unsigned bit)
 }
 
 extern const struct inode_ops ovl_ops;
-extern const struct super_ops ovl_super_ops;
 
 /* inode.c */
 struct ovl_inode *ovl_inode_new(struct super *sb, uint32_t mode);

@@ -231,15 +231,6 @@ int64_t ovl_quota_watch(void)
 	return MAX(MAX(wait, idle), WATCH_NS);
 }
 
-bool vfs_space_watched(void)
-{
-	pthread_once(&once, set_up);
-	for (unsigned i = 0; i < VFS_QUOTAS; i++)
-		if (counts(&quotas[i]))
-			return true;
-	return false;
-}
-
 bool vfs_space_take(uint64_t n)
 {
 	for (unsigned i = 0; i < VFS_QUOTAS; i++)

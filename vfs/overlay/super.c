@@ -67,7 +67,7 @@ static const char *ovl_layer(const struct inode *i)
 	return ov_is(o, OV_LAYER) ? "layer" : "lower";
 }
 
-const struct super_ops ovl_super_ops = {.statfs = ovl_statfs, .layer = ovl_layer};
+static const struct super_ops super_ops = {.statfs = ovl_statfs, .layer = ovl_layer};
 
 static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 {
@@ -75,7 +75,7 @@ static struct ovl_sb *new_sb(uint32_t flags, const char *type)
 
 	if (!o)
 		return NULL;
-	o->sb = (struct super){.ops = &ovl_super_ops, .flags = flags, .dev = vfs_new_dev(), .type = type, .priv = o};
+	o->sb = (struct super){.ops = &super_ops, .flags = flags, .dev = vfs_new_dev(), .type = type, .priv = o};
 	return o;
 }
 
