@@ -33,6 +33,8 @@ void live_may_block(struct call *c);
 int live_blocked_call(pid_t tid);
 bool live_interrupted(struct call *c);
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec);
+/* The CPUs that all tracees start with, and have as long as no program sets an affinity. */
+const cpu_set_t *live_cpus(void);
 
 /* The record of a process by the supervisor's pid of it, referenced; NULL when it's gone. */
 struct record *live_record(pid_t pid);

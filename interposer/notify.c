@@ -305,7 +305,7 @@ static void narrow(struct live *l)
 {
 	cpu_set_t one;
 	int cpu = sched_getcpu();
-	if (l->narrowed || cpu < 0)
+	if (l->narrowed || cpu < 0 || trace_keeps_cpu(l->call.pid))
 		return;
 	if (atomic_load_explicit(&affinity_changed, memory_order_relaxed)) {
 		if (syscall(SYS_sched_getaffinity, l->call.pid, sizeof l->affinity, &l->affinity) <= 0)
@@ -323,6 +323,11 @@ static void widen(struct live *l)
 	if (l->narrowed)
 		syscall(SYS_sched_setaffinity, l->call.pid, sizeof l->affinity, &l->affinity);
 	l->narrowed = false;
+}
+
+const cpu_set_t *live_cpus(void)
+{
+	return &initial_affinity;
 }
 
 int live_put_fd(struct call *c, int hostfd, int at, bool cloexec)
@@ -420,8 +425,10 @@ static void handle(struct live *l, const struct seccomp_notif *req, struct secco
 	if (l->refused && r == -ERESTARTSYS)
 		r = -ENOMEM;
 	if (r == CALL_CONTINUE) {
-		if (c->nr == SYS_sched_setaffinity)
+		if (c->nr == SYS_sched_setaffinity) {
 			atomic_store(&affinity_changed, true);
+			trace_own_cpus();
+		}
 		resp->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		l->stats.continued++;
 	} else if (r == CALL_INSTALLED) {
@@ -583,7 +590,12 @@ int notify_init(int fd)
 	notif_size = MAX((size_t)sizes.seccomp_notif, sizeof(struct seccomp_notif));
 	resp_size = MAX((size_t)sizes.seccomp_notif_resp, sizeof(struct seccomp_notif_resp));
 	listener = fd;
-	sched_getaffinity(0, sizeof initial_affinity, &initial_affinity);
+	/* init has what limits_apply() has left it. */
+	if (syscall(SYS_sched_getaffinity, the_place.init_pid, sizeof initial_affinity, &initial_affinity) <= 0) {
+		/* More CPUs than the type has room for: none is ever narrowed. */
+		CPU_ZERO(&initial_affinity);
+		affinity_changed = true;
+	}
 	/* Before 6.6 there's no such flag: everything works, each call costs a wake-up on another CPU (DESIGN: 10 times as much). */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (uint64_t)SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	struct sigaction sa = {.sa_handler = on_interrupt};

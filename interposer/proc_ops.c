@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* proc_ops.c - how vfs/'s /proc looks into live processes: struct vfs_proc_ops. pids here are the tracees' own. */
 #include "interposer/live.h"
+#include "interposer/trace/trace.h"
 
 #include "kernel/pending.h"
 #include "kernel/task.h"
@@ -67,6 +68,12 @@ static bool may_inspect(struct vfs_ctx *ctx, pid_t guest)
 	return ok;
 }
 
+static bool hold_cpus(pid_t guest)
+{
+	pid_t tid = remote_host_pid(guest);
+	return tid > 0 && trace_hold_cpus(tid);
+}
+
 static int task_rlimit(pid_t guest, int resource, uint64_t *soft, uint64_t *hard)
 {
 	struct record *r = record_of(guest);
@@ -84,6 +91,8 @@ static int task_rlimit(pid_t guest, int resource, uint64_t *soft, uint64_t *hard
 void remote_register_proc_ops(void)
 {
 	static const struct vfs_proc_ops ops = {
+	    .hold_cpus = hold_cpus,
+	    .release_cpus = trace_release_cpus,
 	    .task_info = task_info,
 	    .task_info_release = task_info_release,
 	    .task_fd = task_fd,

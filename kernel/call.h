@@ -13,6 +13,7 @@
 #include "vfs/vfs.h"
 
 #include <linux/limits.h>
+#include <sched.h>
 
 struct call;
 
@@ -69,6 +70,8 @@ struct host_ops {
 	bool (*thread_fds)(struct call *c);
 	/* Sends the calling thread a signal, which it takes when the call returns. */
 	void (*raise)(struct call *c, int sig);
+	/* sched_getaffinity(2) of a guest thread (0: the caller) into at most len bytes, where the host's own answer isn't the true one; 0: it is. */
+	ssize_t (*true_cpus)(struct call *c, pid_t guest, size_t len, cpu_set_t *cpus);
 };
 
 struct call {

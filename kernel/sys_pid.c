@@ -341,6 +341,16 @@ int64_t sys_sched(struct call *c)
 	return arg_int(c, 0) < 0 ? -EINVAL : check_nice(c, arg_int(c, 0));
 }
 
+int64_t sys_sched_getaffinity(struct call *c)
+{
+	cpu_set_t cpus;
+	ssize_t n = c->ops->true_cpus(c, arg_int(c, 0), arg_u32(c, 1), &cpus);
+
+	if (n <= 0)
+		return n ? n : CALL_CONTINUE;
+	return c->ops->write(c, c->args[2], &cpus, (size_t)n) ? -EFAULT : n;
+}
+
 /* All users of the sandbox are one user of the host, so that "all processes of a user" can't be left to it. */
 static int64_t check_user(struct call *c, uint32_t who)
 {

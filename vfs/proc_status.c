@@ -58,8 +58,11 @@ static int status_generate(struct vfs_ctx *ctx, struct pinode *p, struct sbuf *o
 {
 	AUTO_SBUF struct sbuf native = {0};
 	struct vfs_task_info info;
+	bool held = proc_ops()->hold_cpus && proc_ops()->hold_cpus(p->tid ? p->tid : p->pid);
 	int r = proc_native_read(p, &native);
 
+	if (held)
+		proc_ops()->release_cpus();
 	if (r < 0)
 		return r;
 	/* It waits for this text now; natively it would be the one that runs. */

@@ -304,6 +304,9 @@ struct vfs_proc_ops {
 	/* Bytes of the process's memory (process_vm_readv(2)): the count, short at a hole, or -errno. May be NULL: then environ
 	 * and auxv of processes whose native files we may not open are EACCES. */
 	ssize_t (*read_mem)(pid_t pid, uint64_t addr, void *buf, size_t len);
+	/* The host's text tells the CPUs that the thread may use as the program would see them, until it's released. True: to be released. */
+	bool (*hold_cpus)(pid_t tid);
+	void (*release_cpus)(void);
 };
 void vfs_set_proc_ops(const struct vfs_proc_ops *ops);
 

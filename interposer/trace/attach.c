@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "interposer/supervisor.h"
+#include "interposer/trace/together.h"
 #include "interposer/trace/tracee.h"
 
 #include <dirent.h>
@@ -207,6 +208,7 @@ static void finish(struct job *j)
 	pthread_mutex_lock(&trace_mu);
 	trace_leaving = true;
 	tracee_each(leave_one);
+	together_end();
 	trace_joins = false;
 	trace_reports = effects_on = false;
 	pthread_mutex_unlock(&trace_mu);

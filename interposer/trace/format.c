@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,9 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#define MAX_WORDS 32 /* strace's own */
+#define MAX_WORDS   32 /* strace's own */
+#define WORDS       64 /* read at once */
+#define COUNT_WORDS 65536
 
 bool format_fetch(struct shown *s, uint64_t addr, void *buf, size_t len)
 {
@@ -82,22 +85,47 @@ static void format_string(struct shown *s, uint64_t addr, bool whole)
 	text_quote(&s->text, buf, len, s->opt->hex, more);
 }
 
+/* A list of pointers, which is read in pieces that don't cross pages: behind its end there may be nothing. */
+struct words {
+	uint64_t next; /* the address of the first that isn't in word[] */
+	unsigned n, at;
+	uint64_t word[WORDS];
+};
+
+static bool next_word(struct shown *s, struct words *w, uint64_t *word)
+{
+	if (w->at == w->n) {
+		w->n = MAX(MIN((unsigned)(4096 - (w->next & 4095)) / 8, (unsigned)WORDS), 1U);
+		w->at = 0;
+		if (!format_fetch(s, w->next, w->word, w->n * sizeof w->word[0])) {
+			w->n = 0;
+			return false;
+		}
+		w->next += w->n * sizeof w->word[0];
+	}
+	*word = w->word[w->at++];
+	return true;
+}
+
 static void format_words(struct shown *s, uint64_t addr, bool names)
 {
+	struct words w;
 	uint64_t word;
 	if (!addr) {
 		text_puts(&s->text, "NULL");
 		return;
 	}
+	w.next = addr;
+	w.n = w.at = 0;
 	if (!names) {
 		unsigned n = 0;
-		for (; n < 65536 && format_fetch(s, addr + 8 * (uint64_t)n, &word, sizeof word) && word;)
+		for (; n < COUNT_WORDS && next_word(s, &w, &word) && word;)
 			n++;
 		text_printf(&s->text, "%#" PRIx64 " /* %u var%s */", addr, n, n == 1 ? "" : "s");
 		return;
 	}
 	for (unsigned i = 0;; i++) {
-		if (!format_fetch(s, addr + 8 * (uint64_t)i, &word, sizeof word)) {
+		if (!next_word(s, &w, &word)) {
 			if (!i) {
 				format_addr(&s->text, addr);
 				return;
@@ -339,17 +367,29 @@ static bool kind_is_out(enum arg_kind k)
 /* The decoder of each argument of each call, found by name once. */
 static const struct decoder *by_call[SYSCALL_MAX][6];
 
-static void index_decoders(const struct decoder *from, size_t n)
+static int number_of(const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		for (int nr = 0; nr < SYSCALL_MAX; nr++) {
-			const struct syscall_desc *d = syscall_desc(nr);
-			if (d && !strcmp(d->name, from[i].call))
-				by_call[nr][from[i].arg] = &from[i];
-		}
+	for (int nr = 0; nr < SYSCALL_MAX; nr++) {
+		const struct syscall_desc *d = syscall_desc(nr);
+		if (d && !strcmp(d->name, name))
+			return nr;
+	}
+	return -1;
 }
 
-__attribute__((constructor)) static void index_all(void)
+/* Those of one call mostly follow each other. */
+static void index_decoders(const struct decoder *from, size_t n)
+{
+	int nr = -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!i || strcmp(from[i].call, from[i - 1].call))
+			nr = number_of(from[i].call);
+		if (nr >= 0)
+			by_call[nr][from[i].arg] = &from[i];
+	}
+}
+
+static void index_all(void)
 {
 	index_decoders(flag_decoders, n_flag_decoders);
 	index_decoders(struct_decoders, n_struct_decoders);
@@ -357,6 +397,12 @@ __attribute__((constructor)) static void index_all(void)
 	index_decoders(signal_decoders, n_signal_decoders);
 	index_decoders(control_decoders, n_control_decoders);
 	index_decoders(time_decoders, n_time_decoders);
+}
+
+void format_start(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, index_all);
 }
 
 static const struct decoder *find_decoder(const struct shown *s, int arg)

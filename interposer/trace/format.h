@@ -29,6 +29,8 @@ struct shown {
 	struct text bytes; /* -e read=, write=: lines */
 	struct effects effects;
 };
+/* Before the first call is shown; what it costs, only a trace pays. */
+void format_start(void);
 /* At entry: everything that is known before the call. */
 void format_entry(struct shown *s);
 /* At exit: the rest, and the parenthesis. rval and failed are set. */

@@ -12,6 +12,7 @@
  * call with the check-in's result; what the stub calls until it jumps to the program isn't shown. It is known by its address.
  */
 #include "interposer/trace/stacks.h"
+#include "interposer/trace/together.h"
 #include "interposer/trace/tracee.h"
 
 #include "base/log.h"
@@ -56,6 +57,13 @@ static struct {
 		struct take_over *next;
 	} * take_overs;
 } req = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* What go_on() has decided. It's done without trace_mu: what it wakes would take our CPU at once, and others want the lock. */
+static struct {
+	pid_t tid;
+	bool stops;
+	int sig;
+} restart;
 
 struct wake_up {
 	pid_t tid;
@@ -233,6 +241,7 @@ static bool let_go(struct tracee *t, int sig)
 {
 	if (!t->leaving || (t->injected && t->injected->fakes))
 		return false;
+	together_leave(t);
 	(void)!ptrace(PTRACE_DETACH, t->tid, NULL, (void *)(long)sig);
 	tracee_drop(t);
 	return true;
@@ -244,10 +253,20 @@ static void go_on(struct tracee *t, int sig)
 		return;
 	bool stops = t->each || t->inside || !trace_opt->reports;
 	trace_shown();
+	together_place(t);
 	if (t->delay_us && delay(t))
 		return;
+	restart.tid = t->tid;
+	restart.stops = stops;
+	restart.sig = sig;
+}
+
+static void do_restart(void)
+{
 	/* ESRCH: it was killed meanwhile, and the wait says so. */
-	(void)!ptrace(stops ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, (void *)(long)sig);
+	if (restart.tid)
+		(void)!ptrace(restart.stops ? PTRACE_SYSCALL : PTRACE_CONT, restart.tid, NULL, (void *)(long)restart.sig);
+	restart.tid = 0;
 }
 
 static void skip_call(const struct tracee *t, int64_t result)
@@ -303,6 +322,7 @@ static void on_stop(pid_t tid, int wstatus)
 	struct tracee *t = tracee_get(tid);
 	int sig = WSTOPSIG(wstatus), event = wstatus >> 16;
 	siginfo_t si;
+	unsigned long child;
 	t->leaving |= trace_leaving;
 	if (sig == (SIGTRAP | 0x80) || event == PTRACE_EVENT_SECCOMP) {
 		on_syscall_stop(t);
@@ -321,6 +341,9 @@ static void on_stop(pid_t tid, int wstatus)
 	}
 	if (event == PTRACE_EVENT_EXEC)
 		t = on_exec(t);
+	else if ((event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) &&
+		 !ptrace(PTRACE_GETEVENTMSG, tid, NULL, &child))
+		together_forked(t, (pid_t)child);
 	if (event) {
 		go_on(t, 0);
 		return;
@@ -353,6 +376,7 @@ void trace_event(pid_t pid, int wstatus)
 		on_gone(pid, wstatus);
 	trace_shown();
 	pthread_mutex_unlock(&trace_mu);
+	do_restart();
 }
 
 /* Takes what workers hand over. Their threads wait in a call, so the stop comes when it returns. */
@@ -376,6 +400,7 @@ void trace_take_asked(void)
 			t->starting |= o->joins;
 		}
 		pthread_mutex_unlock(&trace_mu);
+		do_restart();
 		o->answered = true;
 	}
 	if (req.take_overs)

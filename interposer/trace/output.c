@@ -26,6 +26,7 @@ static atomic_bool given_up;
 void output_start(const struct trace_options *o)
 {
 	opt = o;
+	format_start();
 	out.n = line_start = written = 0;
 	open_tid = 0;
 	last = (struct timespec){0};

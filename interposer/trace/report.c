@@ -97,15 +97,20 @@ enum trace_verdict trace_enter(struct call *c, uint64_t ip, bool foreign)
 		else
 			t->exec = EXEC_NONE;
 	}
-	/* The end of an execve is another image's check-in; faults are the tracer's to inject. */
-	bool hand_over = show && !foreign && (c->nr == SYS_execve || trace_injects(c->nr));
+	/* Faults are the tracer's to inject. */
+	bool hand_over = show && !foreign && trace_injects(c->nr);
 	mine.who = (struct line_of){.tid = c->pid, .several = tracee_several()};
+	if (t) {
+		mine.who.process = t->live.guest_tgid;
+		mine.who.shown_as = t->live.guest_tid;
+	}
 	pthread_mutex_unlock(&trace_mu);
 	if (!show)
 		return TRACE_GO_ON;
 	if (hand_over && trace_take_over(c->pid))
 		return TRACE_AGAIN;
-	c->ops->guest_pids(c, &mine.who.process, &mine.who.shown_as);
+	if (!mine.who.shown_as)
+		c->ops->guest_pids(c, &mine.who.process, &mine.who.shown_as);
 	mine.shown.opt = trace_opt;
 	mine.shown.c = c;
 	mine.shown.foreign = foreign;

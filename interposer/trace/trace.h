@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -124,6 +125,19 @@ void trace_leave(const struct call *c, int64_t r);
 
 /* exec_join.c: the process, in a call, is about to execute a command that joins. Returns when it's traced, if it is to be. */
 void trace_joined(pid_t tid);
+
+/*
+ * together.c: where the tracees run for the moment, and what they are told of it. By workers, with no lock.
+ */
+/* Is the thread kept where its tracer and its worker are, so that it needn't be narrowed to that CPU? */
+bool trace_keeps_cpu(pid_t tid);
+/* A program is about to set an affinity itself: from now on all run where they may. */
+void trace_own_cpus(void);
+/* sched_getaffinity(2) of the supervisor's thread number, as it were without a trace. 0: the host's own answer is right. */
+ssize_t trace_true_cpus(pid_t tid, size_t len, cpu_set_t *cpus);
+/* What the host says of the thread is true until trace_release_cpus(). False: it is so anyway, nothing to release. */
+bool trace_hold_cpus(pid_t tid);
+void trace_release_cpus(void);
 
 /* All tracees are gone: waits until the last line is written. */
 void trace_finish(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tracee.c - see tracee.h. */
 #include "interposer/trace/tracee.h"
+#include "interposer/trace/together.h"
 
 #include "base/log.h"
 #include "interposer/supervisor.h"
@@ -56,6 +57,7 @@ struct tracee *tracee_get(pid_t tid)
 		die("out of memory");
 	t->tid = tid;
 	t->live.call = (struct call){.pid = tid, .ops = &live_ops, .ret_fd = -1};
+	t->cpu = together_newborn();
 	t->shown.opt = trace_opt;
 	t->shown.c = &t->live.call;
 	insert(t);

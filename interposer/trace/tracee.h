@@ -34,6 +34,9 @@ struct tracee {
 	const struct trace_inject *injected;
 	unsigned delay_us, delay_exit_us; /* before it goes on; after the call */
 	unsigned inject_counts[TRACE_INJECTS];
+	int cpu;               /* where together.h keeps it, or one of its words */
+	unsigned stopped_tick; /* together.c's: of the last stop; what was measured last, and when */
+	int64_t wanted_ns, wanted_at;
 };
 
 extern pthread_mutex_t trace_mu;

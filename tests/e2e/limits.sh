@@ -27,6 +27,11 @@ print("survived")' >out 2>/dev/null
 # What keeps them is said.
 "$SANDBOX" --stats --memory 1G --pids 100 --cpus 1.5 -- true 2>&1 | grep -q "limits: memory by [a-z ]*, processes by [A-Za-z_ ]*, processors by [a-z ]*" || fail "--stats doesn't say"
 "$SANDBOX" --stats --memory 1G --pids 100 --cpus 1.5 -- true 2>&1 | grep "limits:" | grep -q none && fail "a limit that nothing keeps"
+if "$SANDBOX" --stats --cpus 1 -- true 2>&1 | grep -q "processors by affinity"; then
+	# Opening files moves a process for a moment to where it's answered.
+	list=$("$SANDBOX" --cpus 1 -- sh -c 'for i in 1 2 3; do read -r x </etc/passwd; done; sed -n "s/^Cpus_allowed_list:.//p" /proc/self/status')
+	case $list in *[!0-9]* | "") fail "--cpus 1 lets it run on $list" ;; esac
+fi
 # An ordinary user has none here, and root's run may be going on beside this.
 [ "$(id -u)" != 0 ] || [ "$old" = "$(groups_left)" ] || fail "left: $(groups_left)"
 finish

@@ -148,24 +148,43 @@ def layers(a, top):
               f"{best['commit'] / best['cp']:.2f}x")
 
 
+def traced_programs(top):
+    """name -> words, run in top; what is not installed is left out."""
+    functions = "".join(f"int f{k}(int x)\n{{\n\tchar b[32];\n\tsnprintf(b, sizeof b, \"%d\", x + {k});\n\treturn atoi(b);\n}}\n" for k in range(150))
+    files = {"t.c": "int main(void)\n{\n\treturn 0;\n}\n",
+             "t.cc": "#include <string>\nint main()\n{\n\tstd::string s = \"x\";\n\treturn (int)s.size();\n}\n",
+             "loop.sh": "for i in $(seq 40); do /bin/true $i; x=$(echo $i); done\n",
+             "Makefile": "all: m0.o m1.o m2.o m3.o\n%.o: %.c\n\tgcc -O2 -c $< -o $@\n",
+             **{f"m{i}.c": "#include <stdio.h>\n#include <stdlib.h>\n" + functions for i in range(4)}}
+    for name, text in files.items():
+        with open(os.path.join(top, name), "w") as f:
+            f.write(text)
+    programs = {"find /usr/share/doc": ["find", "/usr/share/doc"], "gcc -c": ["gcc", "-c", "t.c"], "g++ -c": ["g++", "-c", "t.cc"],
+                "python -c pass": [sys.executable, "-c", "pass"], "bash, 80 forks": ["bash", "loop.sh"],
+                "make -j2, 4 files": ["make", "-s", "-B", "-j2"]}
+    return {name: argv for name, argv in programs.items() if shutil.which(argv[0])}
+
+
 def tracing(sandbox, top, runs):
-    """The same programs in turn under strace and under sandbox trace: medians."""
+    """The same programs in turn under strace and under sandbox trace: medians, of strace's with the same calls; --effects of the trace without."""
     if not shutil.which("strace"):
         return
-    with open(f"{top}/t.c", "w") as f:
-        f.write("int main(void)\n{\n\treturn 0;\n}\n")
-    print("\ntraced: of strace's time")
-    for name, argv in (("find /usr/share/doc", ["find", "/usr/share/doc"]), ("gcc -c", ["gcc", "-c", "t.c"])):
-        for what in ("%file", "all"):
-            got = {"strace": [], "sandbox": []}
-            for _ in range(2 * runs + 1):
-                got["strace"].append(timed(["strace", "-f", "-e", what, "-o", "log", *argv], top))
-                got["sandbox"].append(timed([sandbox, "trace", "-e", what, "-o", "log", "--", *argv], top))
-            if None in got["strace"] + got["sandbox"]:
-                print(f"{name + ', -e ' + what:<40}{'failed':>10}")
-                continue
-            a, b = (sorted(got[k])[runs] for k in ("strace", "sandbox"))
-            print(f"{name + ', -e ' + what:<40}{a * 1000:>8.0f} ms{b / a:>9.2f}x")
+    log = ["-o", os.path.join(top, "log")]
+    ways = {"strace": ["strace", "-f", *log], "trace": [sandbox, "trace", *log, "--"],
+            "strace %file": ["strace", "-f", "-e", "%file", *log], "trace %file": [sandbox, "trace", "-e", "%file", *log, "--"],
+            "effects": [sandbox, "trace", "--effects", *log, "--"], "sandbox": [sandbox, "--"]}
+    print(f"\n{'traced':<24}{'strace':>10}{'all calls':>11}{'-e %file':>10}{'--effects':>11}{'not traced':>12}")
+    for name, argv in traced_programs(top).items():
+        got = {w: [] for w in ways}
+        for n in range(2 * runs + 1):
+            for w in list(ways)[::1 if n % 2 else -1]:
+                got[w].append(timed([*ways[w], *argv], top))
+        if any(None in g for g in got.values()):
+            print(f"{name:<24}{'failed':>10}")
+            continue
+        t = {w: sorted(g)[runs] for w, g in got.items()}
+        print(f"{name:<24}{t['strace'] * 1000:>7.0f} ms{t['trace'] / t['strace']:>10.2f}x{t['trace %file'] / t['strace %file']:>9.2f}x"
+              f"{t['effects'] / t['trace']:>10.2f}x{t['sandbox'] / t['strace']:>11.2f}x")
 
 
 def main():

@@ -98,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mem.turn = 0;
 	mem.p = in.p;
 	mem.n = in.left;
+	format_start();
 	format_entry(&s);
 	FUZZ_CHECK(s.at_entry == s.text.n);
 	s.failed = failed;

@@ -182,6 +182,11 @@ static void guest_raise(struct call *c, int sig)
 {
 }
 
+static ssize_t guest_true_cpus(struct call *c, pid_t guest, size_t len, cpu_set_t *cpus)
+{
+	return 0;
+}
+
 static const struct host_ops ops = {
     .read = guest_read,
     .write = guest_write,
@@ -206,6 +211,7 @@ static const struct host_ops ops = {
     .traced = guest_traced,
     .thread_fds = guest_thread_fds,
     .raise = guest_raise,
+    .true_cpus = guest_true_cpus,
 };
 
 /* --- What the host kernel would run in the tracee --- */

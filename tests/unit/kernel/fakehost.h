@@ -181,6 +181,11 @@ static void fake_raise(struct call *c, int sig)
 {
 }
 
+static ssize_t fake_true_cpus(struct call *c, pid_t guest, size_t len, cpu_set_t *cpus)
+{
+	return 0;
+}
+
 static const struct host_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
@@ -204,6 +209,7 @@ static const struct host_ops fake_ops = {
     .fd_cloexec = fake_fd_cloexec,
     .traced = fake_traced,
     .raise = fake_raise,
+    .true_cpus = fake_true_cpus,
     .thread_fds = fake_thread_fds,
 };
 

@@ -80,7 +80,13 @@ static ssize_t read_mem(pid_t pid, uint64_t addr, void *buf, size_t len)
 	ssize_t n = process_vm_readv(pid, &l, 1, &r, 1, 0);
 	return n < 0 ? -errno : n;
 }
-static const struct vfs_proc_ops ops = {task_info, task_info_release, task_fd, may_inspect, is_stub, task_rlimit, read_mem};
+static const struct vfs_proc_ops ops = {.task_info = task_info,
+					.task_info_release = task_info_release,
+					.task_fd = task_fd,
+					.may_inspect = may_inspect,
+					.is_stub = is_stub,
+					.task_rlimit = task_rlimit,
+					.read_mem = read_mem};
 
 static int get_fd(struct vfs_ctx *ctx, int fd)
 {
